@@ -1,0 +1,1 @@
+"""Parsing and printing: no mathematics, and no torch until a command's body runs."""

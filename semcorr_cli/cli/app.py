@@ -1,0 +1,144 @@
+"""The app, and main(): the one place where errors become exit codes."""
+
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from semcorr_cli import __version__
+from semcorr_cli.cli import cache, doctor, evaluate, extract, match, models, morph, output, warp
+from semcorr_cli.cli.options import shared
+from semcorr_cli.errors import DeviceError, ExitCode, OutputError, SemcorrError
+from semcorr_cli.settings import calm_libraries
+
+EPILOG = (
+    "Exit codes: 0 done · 1 our bug · 2 usage · 3 input unreadable · 4 weights or package missing · "
+    "5 device or memory · 6 output exists or cannot be written · 7 below --min-quality · 130 Ctrl-C"
+)
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        argv: arguments without the program's name; None for the process's own.
+
+    Returns:
+        The exit code; see `semcorr_cli.errors`.
+    """
+    calm_libraries()
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        app(arguments or ["--help"], prog_name="semcorr")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    return ExitCode.DONE
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"semcorr {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Image editing by semantic correspondence: which part of one picture is which part of another, and edits with it.
+
+    \b
+        semcorr match cat.jpg dog.jpg -o matches.png
+        semcorr warp cat.jpg dog.jpg -o cat-as-dog.png
+        semcorr morph cat.jpg dog.jpg -o morph.gif
+    """  # noqa: D301 (\\b keeps the examples' lines)
+
+
+def _group(help_: str) -> typer.Typer:
+    return typer.Typer(help=help_, context_settings=SETTINGS, no_args_is_help=True)
+
+
+def _add(parent: typer.Typer, name: str, verb: Callable[..., None], summary: str, *, title: str | None = None) -> None:
+    """Adds a verb: its shared options are unfolded, and it runs guarded."""
+    unfolded = shared(verb)
+
+    def guarded(**values: Any) -> None:
+        _run(title or name, unfolded, values)
+
+    guarded.__signature__ = unfolded.__signature__  # type: ignore[attr-defined]
+    guarded.__annotations__ = unfolded.__annotations__
+    guarded.__doc__ = verb.__doc__
+    parent.command(name, short_help=summary, epilog=EPILOG)(guarded)
+
+
+def _run(name: str, verb: Callable[..., None], values: dict[str, Any]) -> None:
+    """Runs a verb with stdout guarded, and leaves with the exit code of whatever happens."""
+    with output.guarded(name) as out:
+        out.as_json = values["json"]
+        out.level = -1 if values["quiet"] else values["verbose"]
+        _set_logging(out.level)
+        error: SemcorrError | None = None
+        code = ExitCode.DONE
+        try:
+            verb(**values)
+        except SemcorrError as failure:
+            error = failure
+        except KeyboardInterrupt:
+            error, code = SemcorrError("interrupted; nothing was left behind"), ExitCode.INTERRUPTED
+        except BrokenPipeError:
+            error = OutputError("whoever reads stdout has gone away")
+        except MemoryError:
+            error = DeviceError("out of memory", hint="a smaller --max-side, or smaller pictures")
+        except Exception as failure:  # the last line of defence: everything above is expected, this is our bug
+            error = _out_of_memory(failure) or _bug(failure, out)
+        if error is not None:
+            code = code or error.exit_code
+            out.failure(error)
+        out.envelope(error)
+    raise SystemExit(int(code))
+
+
+def _out_of_memory(failure: Exception) -> SemcorrError | None:
+    """Recognises the ways in which torch and OpenCV say that memory ran out."""
+    text = str(failure)
+    if type(failure).__name__ == "OutOfMemoryError" or "not enough memory" in text or "Insufficient memory" in text:
+        return DeviceError("out of memory", hint="a smaller --max-side, or --device cpu")
+    return None
+
+
+def _bug(failure: Exception, out: output.Output) -> SemcorrError:
+    if out.level >= 2:
+        traceback.print_exception(failure, file=sys.stderr)
+    detail = f"{type(failure).__name__}: {failure}".strip()
+    hint = None if out.level >= 2 else "-vv shows where; `semcorr doctor --json` tells a bug report the rest"
+    return SemcorrError(f"unexpected {detail}; this is a bug in semcorr", hint=hint)
+
+
+def _set_logging(level: int) -> None:
+    if level < 2:
+        logging.disable(logging.CRITICAL)
+        warnings.simplefilter("ignore")
+
+
+app = typer.Typer(context_settings=SETTINGS, epilog=EPILOG, pretty_exceptions_enable=False, callback=_root)
+_add(app, "match", match.match, "Find which part of one picture is which part of the other.")
+_add(app, "warp", warp.warp, "Redraw a picture in the layout of another.")
+_add(app, "morph", morph.morph, "Make a film in which pictures become each other.")
+_add(app, "extract", extract.extract, "Write a picture's feature map.")
+_add(app, "evaluate", evaluate.evaluate, "Measure PCK on a data set.")
+_add(app, "doctor", doctor.doctor, "Print versions, devices, folders and weights.")
+_models = _group("The extractors, and where their weights lie.")
+_add(_models, "list", models.list_, "List the extractors.", title="models list")
+_add(_models, "path", models.path, "Print where weights lie.", title="models path")
+app.add_typer(_models, name="models")
+_cache = _group("Features kept on disk.")
+_add(_cache, "info", cache.info, "Say where the cache lies and how big it is.", title="cache info")
+_add(_cache, "prune", cache.prune, "Empty the cache, or make it smaller.", title="cache prune")
+app.add_typer(_cache, name="cache")

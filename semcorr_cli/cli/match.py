@@ -1,0 +1,89 @@
+"""`semcorr match`: which part of one picture is which part of the other."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from semcorr_cli.cli import output, verdict
+from semcorr_cli.cli.destination import Destination, default_path, destination
+from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, open_pictures, open_session
+
+if TYPE_CHECKING:
+    from semcorr_cli.core.correspondence import Correspondence
+    from semcorr_cli.core.image import Image
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp")
+DATA = (".json", ".csv", ".npz", ".flo")
+
+DRAWN = 40
+"""Matches drawn in a picture unless told otherwise; more are a thicket."""
+
+
+def match(
+    source: Source,
+    target: Target,
+    points: Annotated[
+        str | None,
+        typer.Option(help='Points of SOURCE to find in TARGET: "x,y x,y", or a JSON or CSV file.', show_default=False),
+    ] = None,
+    max_matches: Annotated[
+        int | None,
+        typer.Option(min=1, help="Keep the most confident matches only.", rich_help_panel=OUTPUT, show_default=False),
+    ] = None,
+    *,
+    pair: PairOptions,
+) -> None:
+    """Examples:
+
+    \b
+        semcorr match cat.jpg dog.jpg -o matches.png
+        semcorr match cat.jpg dog.jpg --json
+        semcorr match cat.jpg dog.jpg --points "120,80 200,95" --json
+        semcorr match cat.jpg dog.jpg -o flow.flo
+
+    Finds which part of SOURCE is which part of TARGET. The suffix of -o says what is written: a picture of the matches,
+    the matches (json, csv), matches and dense map (npz), or the dense map as optical flow on TARGET's pixels (flo).
+    --json without -o writes no file. Points are in pixels, (0, 0) at the centre of the first one.
+    """  # noqa: D301, D415 (help shows examples first; \b keeps their lines)
+    from semcorr_cli.io import warps
+
+    out = output.current()
+    silent = pair.json and pair.output is None
+    place = None if silent else destination(pair, default_path(source, "match", ".png"), PICTURES + DATA)
+    out.say(f"matching {source} with {target}")
+    images = open_pictures([source, target], pair)
+    queries = None if points is None else warps.read_points(points, images[0].hw, source)
+    session = open_session(pair)
+    field = session.correspond(*images)
+    out.run["cached"] = [session.cached(image) for image in images]
+    verdict.report(field, pair)
+    matches = field.matches if max_matches is None else field.matches.best(max_matches)
+    out.result["matches"] = warps.matches_as_json(matches)
+    if queries is not None:
+        answers = field.forward.at(queries), field.forward.confidence_at(queries)
+        out.result["points"] = warps.points_as_json(queries, *answers)
+        _tell(out.result["points"], place)
+    if place is None:
+        pass
+    elif place.suffix in DATA:
+        hw = field.warp.target_hw if place.suffix in (".npz", ".flo") else None
+        place.deliver(warps.encode(field, matches, out.result, place.suffix), hw)
+    else:
+        _draw(place, images, field, max_matches or DRAWN)
+    session.close()
+
+
+def _draw(place: Destination, images: "list[Image]", field: "Correspondence", count: int) -> None:
+    from semcorr_cli.effects import overlay
+    from semcorr_cli.io.images import FORMATS, encode
+
+    picture = overlay.side_by_side(images[0], images[1], field.matches.spread(count), field.quality)
+    content, notes = encode(picture, FORMATS[place.suffix])
+    place.deliver(content, picture.hw, notes)
+
+
+def _tell(points: list[dict[str, Any]], place: Destination | None) -> None:
+    """Prints where the points go, as the result, unless stdout is taken."""
+    if place is not None and place.path is not None:
+        rows = [f"{p['source'][0]:g},{p['source'][1]:g} -> {p['target'][0]:.1f},{p['target'][1]:.1f}" for p in points]
+        output.current().text("\n".join(rows))

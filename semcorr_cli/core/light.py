@@ -1,0 +1,32 @@
+"""sRGB and linear light (IEC 61966-2-1): pictures are blended in linear light, or their middles come out dim."""
+
+import functools
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+ENCODE_STEPS = 1 << 14
+"""Entries of the encoding table: fine enough that 8-bit values come back unchanged."""
+
+
+def to_linear(srgb: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Decodes sRGB values in [0, 1] to linear light."""
+    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def to_srgb(linear: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Encodes linear light in [0, 1] as sRGB."""
+    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def to_srgb_bytes(linear: Float[Tensor, "..."]) -> UInt8[Tensor, "..."]:
+    """Encodes linear light in [0, 1] as 8-bit sRGB through a table, for frames by the hundred."""
+    index = (linear * (ENCODE_STEPS - 1) + 0.5).clamp_(0, ENCODE_STEPS - 1).to(torch.int32)
+    return _table(linear.device)[index]
+
+
+@functools.cache
+def _table(device: torch.device) -> UInt8[Tensor, " n"]:
+    values = torch.linspace(0, 1, ENCODE_STEPS, dtype=torch.float64)
+    return (to_srgb(values) * 255 + 0.5).to(torch.uint8).to(device)

@@ -1,0 +1,55 @@
+"""Quality: how far a correspondence is to be trusted, in numbers and in one word."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """One word for a correspondence."""
+
+    GOOD = "good"
+    UNCERTAIN = "uncertain"
+    POOR = "poor"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst; verdicts compare by it."""
+        return ("poor", "uncertain", "good").index(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What can be measured about a correspondence without knowing the truth; all shares are in [0, 1].
+
+    Attributes:
+        cycle_rate: share of cells, of both pictures, whose match leads back to within three cells.
+        inlier_rate: share of the matches' weight that agrees with the smooth map.
+        support: weight that agrees with the smooth map, a cell: 1 when every cell has a perfect match on the map.
+        coverage: share of the target on which agreeing matches lie.
+        fold_share: share of the map that folded before smoothing was raised.
+        matches: number of matches that agree with the smooth map.
+    """
+
+    cycle_rate: float
+    inlier_rate: float
+    support: float
+    coverage: float
+    fold_share: float
+    matches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Signs, the probability made of them, and the verdict.
+
+    Attributes:
+        verdict: the probability in one word.
+        probability: estimated chance that at least half of the parts land within a tenth of the object's size.
+        reasons: what speaks against the result, in words; empty when nothing does.
+        signs: the measurements.
+    """
+
+    verdict: Verdict
+    probability: float
+    reasons: tuple[str, ...]
+    signs: Signs

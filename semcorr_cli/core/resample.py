@@ -1,0 +1,141 @@
+"""Reading a picture through a warp: bicubic or bilinear, antialiased where it shrinks, in strips of rows."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from semcorr_cli.core import coords
+from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.image import Image
+from semcorr_cli.core.warp import Warp
+
+STRIP_PIXELS = 1 << 20
+"""Canvas pixels read at once: bounds the working memory to some tens of megabytes, whatever the canvas."""
+
+MAX_LEVELS = 8
+"""Halvings of a picture at most kept for antialiasing."""
+
+
+class Reader:
+    """Reads one picture through any number of warps.
+
+    The picture is kept premultiplied, with halved copies made when a warp first shrinks it (Williams 1983); a pixel
+    whose neighbours lie s source pixels apart is read from the two copies nearest to s.
+    """
+
+    def __init__(self, planes: Float[Tensor, "c h w"], *, mode: str = "bicubic") -> None:
+        """Prepares planes in [0, 1]; colours must be premultiplied (see `premultiplied`).
+
+        Args:
+            planes: what to read.
+            mode: "bicubic" or "bilinear".
+        """
+        self.hw: Hw = (planes.shape[1], planes.shape[2])
+        self._levels: list[Float[Tensor, "c h w"]] = [planes]
+        self._mode = mode
+
+    def strips(self, warp: Warp) -> Iterator[tuple[slice, Float[Tensor, "c h w"]]]:
+        """Yields (rows, planes) for consecutive rows of the canvas.
+
+        Pixels that the map puts outside the picture repeat its rim.
+        """
+        step = max(1, STRIP_PIXELS // warp.target_hw[1])
+        for top in range(0, warp.target_hw[0], step):
+            bottom = min(top + step, warp.target_hw[0])
+            yield slice(top, bottom), self.read(warp, top, bottom)
+
+    def read(self, warp: Warp, top: int, bottom: int) -> Float[Tensor, "c h w"]:
+        """Returns planes for the canvas rows `top` to `bottom` (exclusive)."""
+        positions = warp.rows(top, bottom)
+        level = shrink_level(warp, top, bottom)
+        if level is None:
+            return self._sample(0, positions)
+        low = level.floor()
+        result = torch.zeros(self._levels[0].shape[0], *positions.shape[:2], device=positions.device)
+        for k in range(int(low.min()), int(low.max()) + 2):
+            share = (1 - (level - k).abs()).clamp_min(0)
+            if bool((share > 0).any()):
+                result += share * self._sample(k, positions)
+        return result
+
+    def _sample(self, level: int, positions: Float[Tensor, "h w 2"]) -> Float[Tensor, "c h w"]:
+        grid = coords.pixels_to_unit(positions, self.hw)[None]
+        planes = self._level(level)
+        read = functional.grid_sample(planes[None], grid, mode=self._mode, padding_mode="border", align_corners=False)
+        return read[0].clamp_(0, 1)
+
+    def _level(self, level: int) -> Float[Tensor, "c h w"]:
+        while len(self._levels) <= level:
+            last = self._levels[-1]
+            half = (max(1, round(last.shape[1] / 2)), max(1, round(last.shape[2] / 2)))
+            self._levels.append(functional.interpolate(last[None], size=half, mode="area")[0])
+        return self._levels[level]
+
+
+def shrink_level(warp: Warp, top: int, bottom: int) -> Float[Tensor, "h w"] | None:
+    """Returns log₂ of the source pixels that lie between neighbours on the canvas; None where none are skipped.
+
+    The spacing is the square root of the map's area ratio, estimated on the lattice.
+    """
+    ratio = warp.determinants().mean(dim=-1).abs()
+    spacing = ratio * (warp.source_hw[0] * warp.source_hw[1] / (warp.target_hw[0] * warp.target_hw[1]))
+    level = 0.5 * torch.log2(spacing.clamp_min(1e-12))
+    if float(level.max()) < 0.25:  # reading 1.2 pixels apart does not alias visibly
+        return None
+    level = level.clamp(0, min(MAX_LEVELS, math.log2(max(min(warp.source_hw), 1))))
+    y = (torch.arange(top, bottom, device=level.device) + 0.5) * (level.shape[0] / warp.target_hw[0])
+    smooth = functional.interpolate(
+        level[None, None], size=(level.shape[0], warp.target_hw[1]), mode="bilinear", align_corners=False
+    )[0, 0]
+    row = (y - 0.5).clamp(0, level.shape[0] - 1)
+    below = row.floor().long()
+    above = (below + 1).clamp_max(level.shape[0] - 1)
+    return torch.lerp(smooth[below], smooth[above], (row - below)[:, None])
+
+
+def premultiplied(image: Image) -> Float[Tensor, "c h w"]:
+    """Returns three planes for an opaque picture, four (colours times alpha, alpha) for one with alpha."""
+    return image.rgb if image.alpha is None else torch.cat([image.rgb * image.alpha, image.alpha])
+
+
+def draw(image: Image, warp: Warp, *, mode: str = "bicubic") -> Image:
+    """Returns the picture read through the warp, with its alpha and mask, if any; outside it the rim is repeated."""
+    parts = [premultiplied(image)] if image.mask is None else [premultiplied(image), image.mask]
+    reader = Reader(torch.cat(parts), mode=mode)
+    planes = torch.empty(sum(part.shape[0] for part in parts), *warp.target_hw, device=image.rgb.device)
+    for rows, strip in reader.strips(warp):
+        planes[:, rows] = strip
+    return _image_of(planes, image, digest="")
+
+
+def inside(positions: Float[Tensor, "h w 2"], hw: Hw) -> Float[Tensor, "h w"]:
+    """Returns 1 where positions lie inside a picture and 0 where outside, with a soft edge one pixel wide."""
+    size = coords.wh(hw, positions)
+    depth = torch.minimum(positions, size - positions).min(dim=-1).values
+    return (depth + 0.5).clamp(0, 1)
+
+
+def shrink(image: Image, longer: int) -> Image:
+    """Returns the picture reduced so that its longer side is at most `longer`, or itself when it is small enough."""
+    h, w = image.hw
+    scale = longer / max(h, w)
+    if scale >= 1:
+        return image
+    size = (max(1, round(h * scale)), max(1, round(w * scale)))
+    parts = [premultiplied(image)] if image.mask is None else [premultiplied(image), image.mask]
+    planes = functional.interpolate(torch.cat(parts)[None], size=size, mode="area")[0]
+    return _image_of(planes, image, digest=f"{image.digest}:{longer}")
+
+
+def _image_of(planes: Float[Tensor, "c h w"], like: Image, digest: str) -> Image:
+    """Takes premultiplied planes apart: colours, then alpha and mask where `like` has them."""
+    mask = None if like.mask is None else planes[-1:]
+    if like.alpha is None:
+        return replace(like, rgb=planes[:3], mask=mask, digest=digest)
+    alpha = planes[3:4]
+    return replace(like, rgb=(planes[:3] / alpha.clamp_min(1e-6)).clamp(0, 1), alpha=alpha, mask=mask, digest=digest)

@@ -1,0 +1,240 @@
+"""Thin-plate splines: fit with smoothing and weights, evaluate on a lattice.
+
+The spline f(x) = a₀ + a₁x + a₂y + Σ cₖ U(|x − centreₖ|), U(r) = r² log r, minimises
+
+    Σ wᵢ |f(xᵢ) − vᵢ|² + λ · Σw · J(f)      (J: bending energy, up to the factor 8π)
+
+(Duchon 1977; Bookstein 1989; Wahba 1990). With `centres` left out every data point is a centre and the minimiser is
+exact: [[K + λ·Σw·diag(1/w), P], [Pᵀ, 0]]. With fewer centres than data it is the regression spline of Wood (2003),
+the cheap way to fit thousands of matches. Both are solved in float64, in coordinates centred on the data's frame and
+divided by half its longer side, so that λ means the same for every picture size.
+
+kornia's `get_tps_transform` is not used: it builds K from distances between the two point sets and is a thin-plate
+spline only at the control points. Its evaluator, `warp_points_tps`, is right when given true weights, and is used.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from kornia.geometry.transform import warp_points_tps
+from torch import Tensor
+
+from semcorr_cli.core import coords
+from semcorr_cli.core.coords import Hw
+
+EVALUATION_CHUNK = 8192
+"""Points evaluated at once: bounds the kernel matrix to a few tens of megabytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Normalised coordinates: a point (0, 0) and a length that is called 1.
+
+    Attributes:
+        origin: the point.
+        scale: the length.
+    """
+
+    origin: Float[Tensor, "2"]
+    scale: float
+
+    @classmethod
+    def of_picture(cls, hw: Hw) -> "Frame":
+        """Returns the frame of a picture: its middle, and half its longer side."""
+        return cls(coords.wh(hw, torch.zeros(0, dtype=torch.float64)) / 2, max(hw) / 2)
+
+    @classmethod
+    def of_points(cls, points: Float[Tensor, "n 2"]) -> "Frame":
+        """Returns the frame of the points' own bounding box."""
+        if points.shape[0] == 0:
+            return cls(torch.zeros(2, dtype=torch.float64), 1.0)
+        low, high = points.double().aminmax(dim=0)
+        return cls((low + high) / 2, max(float((high - low).max()) / 2, 1e-12))
+
+    def apply(self, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+        """Returns points in normalised coordinates, float64."""
+        return (points.double() - self.origin) / self.scale
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ThinPlateSpline:
+    """A fitted spline from the plane to d values.
+
+    Attributes:
+        centres: kernel centres, in normalised coordinates.
+        kernel: kernel weights; each column sums to zero against 1, x and y.
+        affine: constant, x and y coefficients.
+        origin: the point that normalised coordinates put at (0, 0).
+        scale: the length that normalised coordinates call 1, in the units of the points.
+    """
+
+    centres: Float[Tensor, "m 2"]
+    kernel: Float[Tensor, "m d"]
+    affine: Float[Tensor, "3 d"]
+    origin: Float[Tensor, "2"]
+    scale: float
+
+    def __call__(self, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n d"]:
+        """Evaluates the spline, in float64 and in chunks."""
+        normalised = (points.to(self.centres) - self.origin) / self.scale
+        parts = [
+            warp_points_tps(chunk[None], self.centres[None], self.kernel[None], self.affine[None])[0]
+            for chunk in normalised.split(EVALUATION_CHUNK)
+        ]
+        return torch.cat(parts) if parts else normalised.new_zeros(0, self.kernel.shape[1])
+
+
+def fit(
+    points: Float[Tensor, "n 2"],
+    values: Float[Tensor, "n d"],
+    *,
+    smoothing: float,
+    weights: Float[Tensor, " n"] | None = None,
+    frame_hw: Hw | None = None,
+    centres: Float[Tensor, "m 2"] | None = None,
+) -> ThinPlateSpline:
+    """Fits a thin-plate spline.
+
+    Args:
+        points: where values are known; three or more that are not on one line.
+        values: what the spline should be there; d columns are fitted at once.
+        smoothing: λ in normalised coordinates; 0 interpolates (exact form only).
+        weights: trust in each row, > 0; None for equal trust.
+        frame_hw: the picture the points lie in, which sets the normalisation; None for the points' own extent.
+        centres: kernel centres of a regression spline; None for one centre a point.
+
+    Raises:
+        ValueError: fewer than three points, points on one line, or a system that cannot be solved.
+    """
+    frame = Frame.of_points(points) if frame_hw is None else Frame.of_picture(frame_hw)
+    x = frame.apply(points)
+    if x.shape[0] < 3 or line_thickness(x) < 1e-9:
+        raise ValueError("a thin-plate spline needs three points that are not on one line")
+    w = torch.ones_like(x[:, 0]) if weights is None else weights.to(x)
+    v = values.to(x)
+    if centres is None:
+        kernel, affine = _solve_exact(x, v, w, smoothing)
+        knots = x
+    else:
+        knots = frame.apply(centres)
+        kernel, affine = Regression.prepare(x, knots).solve(v, w, smoothing)
+    if not bool(torch.isfinite(kernel).all() and torch.isfinite(affine).all()):
+        raise ValueError("the thin-plate system has no finite solution")
+    return ThinPlateSpline(knots, kernel, affine, frame.origin, frame.scale)
+
+
+def line_thickness(points: Float[Tensor, "n 2"]) -> float:
+    """Returns the spread of points across their best line (root mean square), in their own units."""
+    if points.shape[0] == 0:
+        return 0.0
+    centred = (points - points.mean(dim=0)).double()
+    return float(torch.linalg.svdvals(centred)[-1] / math.sqrt(points.shape[0])) if points.shape[0] > 1 else 0.0
+
+
+def merge_duplicates(
+    points: Float[Tensor, "n 2"], values: Float[Tensor, "n d"], weights: Float[Tensor, " n"], distance: float
+) -> tuple[Float[Tensor, "m 2"], Float[Tensor, "m d"], Float[Tensor, " m"]]:
+    """Averages rows whose points fall into one square of side `distance`: near-duplicates make the system singular."""
+    keys = (points / distance).round().long()
+    _, group = torch.unique(keys, dim=0, return_inverse=True)
+    count = int(group.max()) + 1 if group.numel() else 0
+    total = weights.new_zeros(count).index_add(0, group, weights)
+    share = (weights / total[group].clamp_min(1e-30))[:, None]
+    merged_points = points.new_zeros(count, 2).index_add(0, group, points * share)
+    merged_values = values.new_zeros(count, values.shape[1]).index_add(0, group, values * share)
+    return merged_points, merged_values, total
+
+
+def kernel_matrix(x: Float[Tensor, "n 2"], centres: Float[Tensor, "m 2"]) -> Float[Tensor, "n m"]:
+    """Returns U(|xᵢ − centreₖ|) = r² log r, 0 at r = 0."""
+    squared = torch.cdist(x, centres).square()
+    kernel: Tensor = 0.5 * torch.special.xlogy(squared, squared)
+    return kernel
+
+
+def lattice_knots(frame_hw: Hw, longer: int, *, device: torch.device | None = None) -> Float[Tensor, "m 2"]:
+    """Returns centres for a regression spline: a regular lattice over a picture, `longer` along its longer side."""
+    h, w = frame_hw
+    counts = tuple(max(2, round(longer * side / max(h, w))) for side in (h, w))
+    return coords.cell_centres((counts[0], counts[1]), frame_hw, device=device).double()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regression:
+    """The parts of a regression spline's normal equations that do not change with the weights.
+
+    Attributes:
+        design: kernel columns projected on the null space of Pᵀ, then 1, x, y.
+        penalty: bending energy as a quadratic form in the design's coefficients.
+        null_space: basis that turns projected coefficients into kernel weights.
+    """
+
+    design: Float[Tensor, "n p"]
+    penalty: Float[Tensor, "p p"]
+    null_space: Float[Tensor, "m q"]
+
+    @classmethod
+    def prepare(cls, x: Float[Tensor, "n 2"], knots: Float[Tensor, "m 2"]) -> "Regression":
+        """Builds the design for data positions and knots, both normalised."""
+        polynomial = _polynomial(knots)
+        full, _ = torch.linalg.qr(polynomial, mode="complete")
+        null_space = full[:, 3:]
+        design = torch.cat([kernel_matrix(x, knots) @ null_space, _polynomial(x)], dim=1)
+        bending = null_space.T @ kernel_matrix(knots, knots) @ null_space
+        penalty = torch.zeros(design.shape[1], design.shape[1], dtype=x.dtype, device=x.device)
+        penalty[: bending.shape[0], : bending.shape[0]] = bending
+        return cls(design, penalty, null_space)
+
+    def solve(
+        self, values: Float[Tensor, "n d"], weights: Float[Tensor, " n"], smoothing: float
+    ) -> tuple[Float[Tensor, "m d"], Float[Tensor, "3 d"]]:
+        """Returns kernel and affine weights of the minimiser."""
+        coefficients = self.coefficients(values, weights, smoothing)
+        return self.null_space @ coefficients[:-3], coefficients[-3:]
+
+    def coefficients(
+        self, values: Float[Tensor, "n d"], weights: Float[Tensor, " n"], smoothing: float
+    ) -> Float[Tensor, "p d"]:
+        """Solves the normal equations; `design @ coefficients` are the fitted values at the data.
+
+        Raises:
+            ValueError: the weighted points do not determine the spline.
+        """
+        share = weights / weights.sum().clamp_min(1e-30)
+        weighted = self.design * share[:, None]
+        system = self.design.T @ weighted + smoothing * self.penalty
+        # A whisper of ridge: knots far from all data have no say but in the penalty, which rounding can turn negative.
+        system.diagonal().add_(1e-10 * system.diagonal().abs().mean())
+        solution: Tensor
+        solution, info = torch.linalg.solve_ex(system, weighted.T @ values)
+        if int(info) != 0 or not bool(torch.isfinite(solution).all()):
+            raise ValueError("the thin-plate system cannot be solved")
+        return solution
+
+
+def _polynomial(x: Float[Tensor, "n 2"]) -> Float[Tensor, "n 3"]:
+    return torch.cat([torch.ones_like(x[:, :1]), x], dim=1)
+
+
+def _solve_exact(
+    x: Float[Tensor, "n 2"], values: Float[Tensor, "n d"], weights: Float[Tensor, " n"], smoothing: float
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, "3 d"]]:
+    n = x.shape[0]
+    polynomial = _polynomial(x)
+    system = torch.zeros(n + 3, n + 3, dtype=x.dtype, device=x.device)
+    system[:n, :n] = kernel_matrix(x, x) + torch.diag(smoothing * weights.sum() / weights)
+    system[:n, n:] = polynomial
+    system[n:, :n] = polynomial.T
+    right = torch.cat([values, values.new_zeros(3, values.shape[1])])
+    solution, info = torch.linalg.solve_ex(system, right)
+    if int(info) != 0:
+        raise ValueError("the thin-plate system is singular: two points coincide")
+    return solution[:n], solution[n:]
+
+
+def affine_spline(coefficients: Float[Tensor, "3 d"]) -> ThinPlateSpline:
+    """Returns a spline that does not bend: constant + x row · x + y row · y, in pixels."""
+    c = coefficients.double()
+    return ThinPlateSpline(c.new_zeros(1, 2), c.new_zeros(1, c.shape[1]), c, c.new_zeros(2), 1.0)

@@ -1,0 +1,177 @@
+"""Warp: for every target pixel, where to read in the source (a backward map), kept on a lattice."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semcorr_cli.core import coords
+from semcorr_cli.core.coords import Hw
+
+LATTICE_STEP = 8
+"""Target pixels between lattice nodes, before refinement."""
+
+COARSEST_SIDE = 128
+"""Lattice cells along the longer side at most in the first lattice: a smooth map needs no more, however large."""
+
+TOLERANCE = 0.1
+"""Largest error in source pixels that bilinear reading between nodes may make, measured at cell centres."""
+
+REFINEMENTS = 2
+"""How often the step may be halved to reach the tolerance."""
+
+Field = Callable[[Float[Tensor, "n 2"]], Float[Tensor, "n 2"]]
+"""Any function from target positions to source positions."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Warp:
+    """A backward map from a target canvas into a source picture.
+
+    Nodes lie on a regular lattice whose outermost nodes are the canvas's corners; between nodes the map is bilinear,
+    so that its Jacobian determinant is exactly known from the corners of every lattice cell.
+
+    Attributes:
+        nodes: source position (x, y) at each node; node (i, j) of r × c lies at target (j·w/(c−1), i·h/(r−1)).
+        confidence: trust in [0, 1] at each node; 0 where the map is only extrapolated.
+        source_hw: size of the picture that is read.
+        target_hw: size of the canvas that is drawn.
+        mirrored: the map turns the source over (left and right change sides), so a sound determinant is negative.
+    """
+
+    nodes: Float[Tensor, "r c 2"]
+    confidence: Float[Tensor, "r c"]
+    source_hw: Hw
+    target_hw: Hw
+    mirrored: bool = False
+
+    @classmethod
+    def identity(cls, source_hw: Hw, target_hw: Hw, *, mirrored: bool = False) -> "Warp":
+        """Returns the map that only resizes (and mirrors) the source to the canvas."""
+        nodes = coords.resize_points(_node_positions((2, 2), target_hw), target_hw, source_hw)
+        nodes = coords.mirror_points(nodes, source_hw) if mirrored else nodes
+        return cls(nodes, torch.ones(nodes.shape[:2]), source_hw, target_hw, mirrored)
+
+    @classmethod
+    def sampled(cls, field: Field, source_hw: Hw, target_hw: Hw, *, mirrored: bool = False) -> "Warp":
+        """Samples a smooth field on a lattice fine enough for `TOLERANCE`, with full confidence.
+
+        The step is halved while reading between nodes would be off by more than the tolerance at a cell's centre.
+        """
+        positions = cls.lattice(target_hw)
+        for attempt in range(REFINEMENTS + 1):
+            rows, columns = positions.shape[0] - 1, positions.shape[1] - 1
+            nodes = field(positions.reshape(-1, 2)).reshape(positions.shape).float()
+            warp = cls(nodes, torch.ones(nodes.shape[:2]), source_hw, target_hw, mirrored)
+            if attempt == REFINEMENTS or 2 * max(rows, columns) > max(target_hw):
+                return warp
+            centres = (positions[:-1, :-1] + positions[1:, 1:]) / 2
+            exact = field(centres.reshape(-1, 2)).float()
+            if float((warp.at(centres.reshape(-1, 2)) - exact).norm(dim=-1).max()) <= TOLERANCE:
+                return warp
+            positions = _node_positions((2 * rows + 1, 2 * columns + 1), target_hw)
+        raise AssertionError("unreachable")
+
+    @staticmethod
+    def lattice(target_hw: Hw) -> Float[Tensor, "r c 2"]:
+        """Returns the node positions that a warp onto a canvas starts with, before any refinement."""
+        step = max(LATTICE_STEP, max(target_hw) / COARSEST_SIDE)
+        rows, columns = (max(2, math.ceil(side / step)) for side in target_hw)
+        return _node_positions((rows + 1, columns + 1), target_hw)
+
+    def rows(self, top: int, bottom: int) -> Float[Tensor, "h w 2"]:
+        """Returns the map at the pixel centres of the canvas rows `top` to `bottom` (exclusive)."""
+        return _read_block(self.nodes, self.target_hw, top, bottom)
+
+    def confidence_rows(self, top: int, bottom: int) -> Float[Tensor, "h w"]:
+        """Returns the confidence at the pixel centres of the canvas rows `top` to `bottom` (exclusive)."""
+        return _read_block(self.confidence[..., None], self.target_hw, top, bottom)[..., 0]
+
+    def at(self, xy: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+        """Returns source positions for target positions, extrapolating linearly outside the canvas."""
+        return _read_points(self.nodes, self.target_hw, xy)
+
+    def confidence_at(self, xy: Float[Tensor, "n 2"]) -> Float[Tensor, " n"]:
+        """Returns the confidence at target positions; outside the canvas that of the border."""
+        inside = torch.minimum(xy.clamp_min(0), coords.wh(self.target_hw, xy))
+        return _read_points(self.confidence[..., None], self.target_hw, inside)[:, 0].clamp(0, 1)
+
+    def with_confidence(self, confidence: Callable[[Float[Tensor, "n 2"]], Float[Tensor, " n"]]) -> "Warp":
+        """Returns the map with a confidence computed at its nodes' target positions."""
+        r, c = self.confidence.shape
+        positions = _node_positions((r, c), self.target_hw, device=self.nodes.device).reshape(-1, 2)
+        return replace(self, confidence=confidence(positions).reshape(r, c).float().clamp(0, 1))
+
+    def determinants(self) -> Float[Tensor, "rows columns 4"]:
+        """Returns the Jacobian determinant at the four corners of every lattice cell.
+
+        Source area per target area, each relative to its picture's size, positive where the map keeps its orientation
+        (a mirrored map's sign is turned). Inside a cell the determinant is linear in each direction, so four positive
+        corners prove that the cell does not fold.
+        """
+        n = self.nodes.double() / coords.wh(self.source_hw, self.nodes.double())
+        across = (n[:, 1:] - n[:, :-1]) * (n.shape[1] - 1)
+        down = (n[1:] - n[:-1]) * (n.shape[0] - 1)
+        corners = [_cross(a, b) for a in (across[:-1], across[1:]) for b in (down[:, :-1], down[:, 1:])]
+        return torch.stack(corners, dim=-1).float() * (-1 if self.mirrored else 1)
+
+    def eased(self, strength: float) -> "Warp":
+        """Returns the map part of the way from mere resizing (0) to itself (1); a mirrored map stays mirrored."""
+        start = Warp.identity(self.source_hw, self.target_hw, mirrored=self.mirrored)
+        r, c = self.confidence.shape
+        still = start.at(_node_positions((r, c), self.target_hw).reshape(-1, 2)).reshape(r, c, 2).to(self.nodes)
+        return replace(self, nodes=torch.lerp(still, self.nodes, strength))
+
+    def resized(self, source_hw: Hw, target_hw: Hw) -> "Warp":
+        """Returns the map between resized pictures."""
+        nodes = coords.resize_points(self.nodes, self.source_hw, source_hw)
+        return replace(self, nodes=nodes, source_hw=source_hw, target_hw=target_hw)
+
+    def source_mirrored(self) -> "Warp":
+        """Returns the map after the source picture was mirrored left to right."""
+        return replace(self, nodes=coords.mirror_points(self.nodes, self.source_hw), mirrored=not self.mirrored)
+
+    def target_mirrored(self) -> "Warp":
+        """Returns the map after the canvas was mirrored left to right."""
+        nodes, confidence = self.nodes.flip(1), self.confidence.flip(1)
+        return replace(self, nodes=nodes, confidence=confidence, mirrored=not self.mirrored)
+
+    def to(self, device: torch.device) -> "Warp":
+        """Returns the map on a device."""
+        return replace(self, nodes=self.nodes.to(device), confidence=self.confidence.to(device))
+
+
+def _cross(a: Float[Tensor, "... 2"], b: Float[Tensor, "... 2"]) -> Float[Tensor, "..."]:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def _node_positions(shape: Hw, target_hw: Hw, *, device: torch.device | None = None) -> Float[Tensor, "r c 2"]:
+    y = torch.linspace(0, target_hw[0], shape[0], device=device)
+    x = torch.linspace(0, target_hw[1], shape[1], device=device)
+    return torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
+
+
+def _split(position: Float[Tensor, " n"], intervals: int, length: int) -> tuple[Tensor, Float[Tensor, " n"]]:
+    """Returns the node before each position and the share of the way to the next; outside, the last interval's line."""
+    scaled = position * (intervals / length)
+    before = scaled.floor().clamp(0, intervals - 1)
+    return before.long(), scaled - before
+
+
+def _read_block(values: Float[Tensor, "r c d"], hw: Hw, top: int, bottom: int) -> Float[Tensor, "h w d"]:
+    centres = coords.pixel_centres((bottom - top, hw[1]), top=top, device=values.device)
+    row, down = _split(centres[:, 0, 1], values.shape[0] - 1, hw[0])
+    column, across = _split(centres[0, :, 0], values.shape[1] - 1, hw[1])
+    lines = torch.lerp(values[row], values[row + 1], down[:, None, None])
+    return torch.lerp(lines[:, column], lines[:, column + 1], across[None, :, None])
+
+
+def _read_points(values: Float[Tensor, "r c d"], hw: Hw, xy: Float[Tensor, "n 2"]) -> Float[Tensor, "n d"]:
+    row, down = _split(xy[:, 1].to(values), values.shape[0] - 1, hw[0])
+    column, across = _split(xy[:, 0].to(values), values.shape[1] - 1, hw[1])
+    above = torch.lerp(values[row, column], values[row, column + 1], across[:, None])
+    below = torch.lerp(values[row + 1, column], values[row + 1, column + 1], across[:, None])
+    return torch.lerp(above, below, down[:, None])

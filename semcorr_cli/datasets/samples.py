@@ -1,0 +1,72 @@
+"""The rendered samples of the repository: exact dense maps, read as a lattice of true points a pair."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semcorr_cli.core import coords
+from semcorr_cli.datasets import TruePair
+from semcorr_cli.errors import InputError
+
+NONE = 65535
+"""Stored value of pixels without a counterpart."""
+
+STEP = 8
+"""Target pixels between the true points of a pair."""
+
+
+def read(root: Path) -> Iterator[TruePair]:
+    """Yields every pair, with the true points of every `STEP`th target pixel that has a counterpart.
+
+    Raises:
+        InputError: the folder does not hold samples, or a file is damaged.
+    """
+    index = root / "pairs.json"
+    try:
+        content = json.loads(index.read_text(encoding="utf-8"))
+        pairs, images = content["pairs"], content["images"]
+    except FileNotFoundError:
+        raise InputError(f"{root} does not hold the samples: there is no {index}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{index} is not an index of samples: {error!r}") from None
+    for pair in pairs:
+        try:
+            target = images[pair["target"]]
+            truth = dense(root / pair["map"])[STEP // 2 :: STEP, STEP // 2 :: STEP].reshape(-1, 2)
+            height, width = target["hw"]
+            box = tuple(float(value) for value in target["box"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{index}: the pair {pair} is damaged: {error!r}") from None
+        own = coords.pixel_centres((height, width))[STEP // 2 :: STEP, STEP // 2 :: STEP].reshape(-1, 2)
+        known = truth.isfinite().all(dim=-1)
+        yield TruePair(
+            name=f"{pair['source']}--{pair['target']}",
+            category=str(target["category"]),
+            source=root / pair["source"],
+            target=root / pair["target"],
+            source_points=truth[known],
+            target_points=own[known],
+            target_box=(box[0], box[1], box[2], box[3]),
+        )
+
+
+def dense(path: Path) -> Float[Tensor, "h w 2"]:
+    """Returns a true backward map: for every target pixel the position in the source; NaN where there is none.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        with np.load(path) as file:
+            steps = np.cumsum(np.cumsum(file["delta"], axis=0, dtype=np.uint16), axis=1, dtype=np.uint16)
+            scale = float(file["steps"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is not a true map: {error}") from None
+    values = torch.from_numpy(steps.astype(np.float32))
+    return torch.where(values == NONE, torch.nan, values / scale)

@@ -1,0 +1,326 @@
+"""The image door: files to upright sRGB pictures and back, or a sentence that says why not."""
+
+import contextlib
+import hashlib
+import io
+import struct
+import sys
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from torch import Tensor
+from torch.nn import functional
+
+from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.image import Image
+from semcorr_cli.errors import InputError, OutputError, UsageError
+from semcorr_cli.io import atomic, colour
+
+MAX_PIXELS = 100_000_000
+"""Default of `--max-pixels`."""
+
+MIN_SIDE = 8
+"""Pixels on the shorter side below which there is nothing to match."""
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".avif": "AVIF",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+"""Suffixes that pictures are written in, and Pillow's names of the formats."""
+
+WITH_ALPHA = {"PNG", "WEBP", "AVIF", "TIFF"}
+WITH_DEPTH = {"PNG", "TIFF"}
+
+ORIENTATION_TAG = 0x0112
+
+# What decoders raise on damaged files; Pillow does not promise a smaller set.
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+
+
+def read_bytes(path: str) -> bytes:
+    """Returns the content of a file, or of stdin for `-`.
+
+    Raises:
+        InputError: there is no such file, it is a folder, unreadable or empty.
+    """
+    if path == "-":
+        content = sys.stdin.buffer.read()
+    else:
+        try:
+            content = Path(path).read_bytes()
+        except FileNotFoundError:
+            raise InputError(f"there is no file {path}") from None
+        except IsADirectoryError:
+            raise InputError(f"{path} is a folder, not a picture") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if not content:
+        raise InputError(f"{name_of(path)} is empty")
+    return content
+
+
+def name_of(path: str) -> str:
+    """Returns a path as sentences name it."""
+    return "stdin" if path == "-" else path
+
+
+def load(path: str, *, max_pixels: int = MAX_PIXELS) -> Image:
+    """Reads a picture: upright by EXIF, converted to sRGB, alpha apart, 16 bits kept.
+
+    Raises:
+        InputError: not a picture, truncated, of an unsupported kind, too large or too small.
+    """
+    content = read_bytes(path)
+    with _opened(path, content, max_pixels) as picture:
+        notes: list[str] = []
+        if (count := int(getattr(picture, "n_frames", 1))) > 1:
+            notes.append(f"first of {count} frames")
+        try:
+            orientation = int(picture.getexif().get(ORIENTATION_TAG, 1))
+        except DECODER_ERRORS:
+            orientation = 1
+            notes.append("its EXIF data could not be read and was ignored")
+        profile = picture.info.get("icc_profile")
+        deep = _is_deep(picture)
+        with _decoding(path):
+            rgb, alpha = _deep_planes(content, profile, notes) if deep else _planes(picture, profile, notes)
+    if orientation in range(2, 9):
+        rgb, alpha = _upright(rgb, orientation), None if alpha is None else _upright(alpha, orientation)
+        notes.append(f"turned upright (EXIF orientation {orientation})")
+    if min(rgb.shape[:2]) < MIN_SIDE:
+        raise InputError(
+            f"{name_of(path)} measures {rgb.shape[1]}×{rgb.shape[0]} pixels: too small to match",
+            hint=f"pictures need at least {MIN_SIDE} pixels on each side",
+        )
+    if alpha is not None and float(alpha.min()) >= 1:
+        alpha = None
+    return Image(
+        torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))),
+        None if alpha is None else torch.from_numpy(np.ascontiguousarray(alpha))[None],
+        depth=16 if deep else 8,
+        digest=hashlib.sha256(content).hexdigest(),
+        notes=tuple(notes),
+    )
+
+
+def load_mask(path: str, hw: Hw, *, max_pixels: int = MAX_PIXELS) -> Float[Tensor, "1 h w"]:
+    """Reads a mask for a picture of size `hw`: its alpha if it has one, else its brightness; resized if need be.
+
+    Raises:
+        InputError: not a picture, or of another shape than the picture it is for.
+    """
+    mask = load(path, max_pixels=max_pixels)
+    plane = mask.alpha if mask.alpha is not None else mask.rgb.mean(dim=0, keepdim=True)
+    if abs(mask.hw[0] * hw[1] - mask.hw[1] * hw[0]) > 0.02 * mask.hw[0] * hw[1]:
+        raise InputError(
+            f"the mask {name_of(path)} ({mask.hw[1]}×{mask.hw[0]}) has another shape than its picture ({hw[1]}×{hw[0]})"
+        )
+    if mask.hw == hw:
+        return plane
+    return functional.interpolate(plane[None], size=hw, mode="bilinear", antialias=True, align_corners=False)[0]
+
+
+def output_format(path: Path) -> str:
+    """Returns the format of an output's suffix.
+
+    Raises:
+        UsageError: the suffix is not one that pictures are written in.
+    """
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        known = " ".join(FORMATS)
+        what = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+        raise UsageError(f"{path} has {what}; pictures are written as {known}") from None
+
+
+def save(image: Image, path: Path, *, overwrite: bool, quality: int = 92) -> list[str]:
+    """Writes a picture, in the depth of the one it came from where the format can, with the sRGB profile.
+
+    Returns:
+        Notes on what the format could not keep.
+
+    Raises:
+        OutputError: the file exists or cannot be written.
+        UsageError: unknown suffix.
+    """
+    encoded, notes = encode(image, output_format(path), quality=quality)
+    with atomic.replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(encoded)
+    return notes
+
+
+def encode(image: Image, kind: str, *, quality: int = 92) -> tuple[bytes, list[str]]:
+    """Returns a picture as the bytes of a file, and notes on what the format could not keep."""
+    notes = []
+    if image.alpha is not None and kind not in WITH_ALPHA:
+        image = image.flattened()
+        notes.append(f"{kind} has no transparency: flattened onto white")
+    if image.depth == 16 and kind in WITH_DEPTH:
+        return _encode_deep(image, kind), notes
+    if image.depth == 16:
+        notes.append(f"{kind} has no 16-bit channels: written with 8")
+    picture = Pillow.fromarray(to_bytes(image))
+    target = io.BytesIO()
+    options: dict[str, object] = {"icc_profile": colour.srgb_profile()} if kind != "BMP" else {}
+    if kind in ("JPEG", "WEBP", "AVIF"):
+        options["quality"] = quality
+    if kind == "JPEG":
+        options["subsampling"] = 0 if quality >= 90 else 2
+    try:
+        picture.save(target, kind, **options)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot write {image.hw[1]}×{image.hw[0]} pixels as {kind}: {error}") from error
+    return target.getvalue(), notes
+
+
+def to_bytes(image: Image) -> NDArray[np.uint8]:
+    """Returns a picture as (h, w, 3) or (h, w, 4) 8-bit values."""
+    planes = image.rgb if image.alpha is None else torch.cat([image.rgb, image.alpha])
+    return planes.mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+@contextlib.contextmanager
+def _opened(path: str, content: bytes, max_pixels: int) -> Iterator[Pillow.Image]:
+    """Opens a picture without decoding it and checks its size; Pillow's own limit is replaced by ours."""
+    limit, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # metadata oddities that do not touch the pixels
+            try:
+                picture = Pillow.open(io.BytesIO(content))
+            except DECODER_ERRORS:
+                kind = "text, not a picture" if _looks_like_text(content) else "not a picture in a format known here"
+                raise InputError(f"{name_of(path)} is {kind}") from None
+            width, height = picture.size
+            if width * height > max_pixels:
+                raise InputError(
+                    f"{name_of(path)} has {width}×{height} pixels, more than the {max_pixels:,} allowed",
+                    hint=f"if you trust it and have the memory: --max-pixels {width * height}",
+                )
+            with picture:
+                yield picture
+    finally:
+        Pillow.MAX_IMAGE_PIXELS = limit
+
+
+@contextlib.contextmanager
+def _decoding(path: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name_of(path)} {error.message}", hint=error.hint) from None
+    except DECODER_ERRORS as error:
+        raise InputError(f"{name_of(path)} is truncated or damaged: {error}") from None
+    except MemoryError:
+        raise InputError(f"{name_of(path)} does not fit in memory") from None
+
+
+def _looks_like_text(content: bytes) -> bool:
+    try:
+        return content[:512].decode("utf-8", errors="strict").isprintable() or b"\n" in content[:512]
+    except UnicodeDecodeError:
+        return False
+
+
+def _is_deep(picture: Pillow.Image) -> bool:
+    """Tells whether the file holds 16-bit channels, which Pillow would reduce without a word."""
+    return picture.mode.startswith("I;16") or any(";16" in str(tile[3]) for tile in getattr(picture, "tile", []))
+
+
+def _planes(
+    picture: Pillow.Image, profile: bytes | None, notes: list[str]
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Decodes an 8-bit picture of any mode into (h, w, 3) colours and (h, w) alpha, both in [0, 1]."""
+    picture.load()
+    if picture.mode in ("I", "F"):
+        raise InputError(
+            "holds 32-bit values, which have no agreed brightness", hint="convert it to 8 or 16 bits first"
+        )
+    alpha = None
+    if picture.has_transparency_data or picture.mode in ("LA", "PA", "RGBA", "La", "RGBa"):
+        picture = picture.convert("RGBA")
+        alpha = np.asarray(picture.getchannel("A"), np.float32) / np.float32(255)
+        picture = picture.convert("RGB")
+    elif picture.mode not in ("L", "RGB", "CMYK"):
+        notes.append(f"converted from {picture.mode} to RGB")
+        picture = picture.convert("L" if picture.mode == "1" else "RGB")
+    if profile:
+        picture, note = colour.to_srgb(picture, profile)
+        notes.extend([note] if note else [])
+    elif picture.mode == "CMYK":
+        notes.append("converted from CMYK without a colour profile")
+    return np.asarray(picture.convert("RGB"), np.float32) / np.float32(255), alpha
+
+
+def _deep_planes(
+    content: bytes, profile: bytes | None, notes: list[str]
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Decodes a 16-bit picture through OpenCV, which keeps the depth."""
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise OSError("its 16-bit data cannot be decoded")
+    values = decoded.astype(np.float32) / np.float32(255 if decoded.dtype == np.uint8 else 65535)
+    if values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=2)
+    rgb = np.ascontiguousarray(values[..., 2::-1])
+    if profile:
+        rgb, note = colour.deep_to_srgb(rgb, profile)
+        notes.extend([note] if note else [])
+    return rgb, values[..., 3] if values.shape[2] == 4 else None
+
+
+def _upright(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """Undoes an EXIF orientation (2 to 8) on an (h, w, …) array."""
+    if orientation >= 5:
+        plane = plane.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        plane = plane[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        plane = plane[::-1]
+    return plane
+
+
+def _encode_deep(image: Image, kind: str) -> bytes:
+    planes = image.rgb if image.alpha is None else torch.cat([image.rgb, image.alpha])
+    values = np.rint(planes.clamp(0, 1).permute(1, 2, 0).cpu().numpy() * 65535).astype(np.uint16)
+    order = [2, 1, 0] if image.alpha is None else [2, 1, 0, 3]
+    ok, encoded = cv2.imencode(".png" if kind == "PNG" else ".tiff", np.ascontiguousarray(values[..., order]))
+    if not ok:
+        raise OutputError(f"cannot write {image.hw[1]}×{image.hw[0]} pixels as 16-bit {kind}")
+    return _with_profile(encoded.tobytes()) if kind == "PNG" else encoded.tobytes()
+
+
+def _with_profile(png: bytes) -> bytes:
+    """Puts an iCCP chunk with the sRGB profile behind a PNG's header, where OpenCV writes none."""
+    body = b"iCCP" + b"sRGB\x00\x00" + zlib.compress(colour.srgb_profile())
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    header = 8 + 25  # signature, then IHDR: length, name, 13 bytes, checksum
+    return png[:header] + chunk + png[header:]

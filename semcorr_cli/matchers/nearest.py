@@ -1,0 +1,106 @@
+"""Nearest neighbours both ways, weighted by cycle consistency, placed between cells by windowed soft-argmax."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from semcorr_cli.core import coords, similarity
+from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.matches import Matches
+
+CYCLE_SIGMA = 2.0
+"""Cells of cycle error at which a match's weight has fallen to e^-½."""
+
+CYCLE_LIMIT = 3.0
+"""Cells of cycle error up to which a match counts as consistent in the cycle rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class NearestOptions:
+    """How matches are found.
+
+    Attributes:
+        window: half-width in cells of the soft-argmax window; 0 keeps cell centres.
+        temperature: of the soft-argmax, in units of cosine similarity.
+        min_decay: matches whose cycle error scores below this stay at cell centres.
+    """
+
+    window: int = 2
+    temperature: float = 0.02
+    min_decay: float = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CycleMatches:
+    """Matches with what the search learnt about its own consistency.
+
+    Attributes:
+        matches: one row a cell of either picture; inconsistent ones have scores near 0.
+        cycle_rate: share of the rows whose match leads back to within `CYCLE_LIMIT` cells.
+    """
+
+    matches: Matches
+    cycle_rate: float
+
+
+def match(source: FeatureMap, target: FeatureMap, options: NearestOptions | None = None) -> CycleMatches:
+    """Matches every cell of each map's region with its nearest neighbour in the other's.
+
+    A row's score is exp(−(cycle error / 2 cells)² / 2) · cosine similarity: the distance by which going to the other
+    picture and back misses the start is the cheapest robust weight there is. Rows are on the CPU, whatever the device
+    of the maps.
+    """
+    options = options or NearestOptions()
+    cells_s, cells_t = source.cells(), target.cells()
+    flat_s, flat_t = source.flat()[cells_s], target.flat()[cells_t]
+    if flat_s.shape[0] == 0 or flat_t.shape[0] == 0:
+        none = torch.zeros(0, 2)
+        return CycleMatches(Matches(none, none, none[:, 0], source.image_hw, target.image_hw), 0.0)
+    found = similarity.nearest_both_ways(flat_s, flat_t)
+    there = _one_way(source, target, flat_s, (cells_s, cells_t), found.forward, found.backward, options)
+    back = _one_way(target, source, flat_t, (cells_t, cells_s), found.backward, found.forward, options)
+    score = torch.cat([there.decay * found.forward_similarity, back.decay * found.backward_similarity])
+    matches = Matches(
+        torch.cat([there.start, back.end]).cpu(),
+        torch.cat([there.end, back.start]).cpu(),
+        score.clamp(0, 1).cpu(),
+        source.image_hw,
+        target.image_hw,
+    )
+    decay = torch.cat([there.decay, back.decay])
+    limit = math.exp(-0.5 * (CYCLE_LIMIT / CYCLE_SIGMA) ** 2)
+    return CycleMatches(matches, float((decay >= limit * (1 - 1e-5)).float().mean()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OneWay:
+    """Matches of one direction: where they start and end, and the decay by their cycle error."""
+
+    start: Float[Tensor, "k 2"]
+    end: Float[Tensor, "k 2"]
+    decay: Float[Tensor, " k"]
+
+
+def _one_way(
+    here: FeatureMap,
+    there: FeatureMap,
+    queries: Float[Tensor, "k c"],
+    cells: tuple[Int[Tensor, " k"], Int[Tensor, " l"]],
+    go: Int[Tensor, " k"],
+    back: Int[Tensor, " l"],
+    options: NearestOptions,
+) -> _OneWay:
+    start, end = here.centres()[cells[0]], there.centres()[cells[1]][go]
+    cycle = (start[back[go]] - start).norm(dim=-1) / here.cell
+    decay = torch.exp(-0.5 * (cycle / CYCLE_SIGMA) ** 2)
+    near = decay >= options.min_decay
+    if options.window > 0 and bool(near.any()):
+        soft = similarity.soft_positions(
+            queries[near], there.data, window=options.window, temperature=options.temperature
+        )
+        end = end.clone()
+        end[near] = coords.cells_to_pixels(soft, there.hw, there.image_hw)
+    return _OneWay(start, end, decay)

@@ -1,0 +1,239 @@
+"""Matches become a smooth warp: a thin-plate regression spline fitted robustly, from several starts.
+
+The fit minimises the Geman-McClure cost Σ wᵢ rᵢ²/(σ² + rᵢ²) by iteratively reweighted least squares while σ and the
+spline's smoothing are annealed from coarse to fine (Geman & McClure 1987; graduated non-convexity, Blake & Zisserman
+1987). One start trusts all matches; others come from affine RANSAC (Fischler & Bolles 1981; Tran et al., "In Defence of
+RANSAC for Outlier Rejection in Deformable Registration", 2012). The start that ends in the lowest cost wins.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semcorr_cli.core import coords, spline
+from semcorr_cli.core.matches import Matches
+from semcorr_cli.core.procrustes import fit_similarity
+from semcorr_cli.core.spline import ThinPlateSpline
+from semcorr_cli.core.warp import Warp
+
+MIN_SCORE = 0.05
+"""Matches scored below this have no say in a fit."""
+
+MIN_SPREAD = 0.01
+"""Thickness of the matched points across their best line, as a share of the picture, that a spline needs."""
+
+MIN_DETERMINANT = 0.05
+"""Smallest local area ratio, as a share of the median one, that a fitted map may have anywhere."""
+
+STIFFENING = 4.0
+"""Factor by which the smoothing grows until no fold is left."""
+
+STIFFENINGS = 12
+"""How often it may grow before a similarity takes over; by then the spline is affine to the eye."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmoothOptions:
+    """How a smooth map is fitted. Lengths are shares of the source picture's longer side.
+
+    Attributes:
+        knots: spline centres along the target's longer side.
+        steps: rounds of reweighting.
+        scale_start: residual at which a match loses three quarters of its weight, in the first round.
+        scale_end: the same in the last round.
+        smoothing_start: λ in the first round.
+        smoothing_end: λ in the last round.
+        hypotheses: affine starts drawn; the best few are refined.
+        refined: affine starts refined to splines.
+    """
+
+    knots: int = 9
+    steps: int = 8
+    scale_start: float = 0.15
+    scale_end: float = 0.04
+    smoothing_start: float = 1e-1
+    smoothing_end: float = 1e-3
+    hypotheses: int = 400
+    refined: int = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SmoothFit:
+    """A smooth, fold-free map from target to source and how well the matches agree with it.
+
+    Attributes:
+        field: the map, in pixels.
+        warp: the map sampled on the target's lattice; its determinant is positive everywhere.
+        trust: Geman-McClure weight 1 − r²/(σ² + r²) of every match, by its residual r.
+        cost: weighted mean of 1 − trust over the matches used; lower is better, 1 when there are none.
+        fold_share: share of lattice cells that folded before the smoothing was raised.
+        model: "spline", or "similarity" where no sound spline exists.
+    """
+
+    field: ThinPlateSpline
+    warp: Warp
+    trust: Float[Tensor, " n"]
+    cost: float
+    fold_share: float
+    model: str
+
+
+def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) -> SmoothFit:
+    """Fits the map from target to source.
+
+    Whatever the matches are, a fold-free map comes back: with fewer than three usable matches, or matches on one line,
+    a similarity; with one a translation; with none the mere resizing of one picture to the other.
+
+    Args:
+        matches: any number, any share of outliers; scores are weights.
+        options: scales and smoothing.
+        generator: draws the affine starts.
+    """
+    used = matches[matches.score >= MIN_SCORE]
+    spread = spline.line_thickness(used.target) / max(matches.target_hw)
+    if len(used) >= 3 and spread >= MIN_SPREAD:
+        problem = _Problem.of(used, options)
+        starts: list[Float[Tensor, "n 2"] | None] = [None]
+        starts += affine_starts(problem.x, problem.y, problem.weight, options, generator)
+        ends = [end for start in starts if (end := problem.anneal(start)) is not None]
+        if ends:
+            best = min(ends, key=lambda end: end.cost)
+            folds = None
+            smoothing = options.smoothing_end
+            for _ in range(STIFFENINGS):
+                field = problem.field(best.factor, smoothing)
+                if field is None:
+                    break
+                warp = Warp.sampled(field, matches.source_hw, matches.target_hw)
+                share, sound = _folds(warp)
+                folds = share if folds is None else folds
+                if sound:
+                    return _finish(matches, field, warp, options, folds, "spline")
+                smoothing *= STIFFENING
+    field = _similarity(used)
+    warp = Warp.sampled(field, matches.source_hw, matches.target_hw)
+    return _finish(matches, field, warp, options, 0.0, "similarity")
+
+
+def geman_mcclure(residual: Float[Tensor, "..."], scale: float) -> Float[Tensor, "..."]:
+    """Returns the cost r²/(σ² + r²) in [0, 1)."""
+    squared = residual.square()
+    return squared / (scale**2 + squared)
+
+
+def affine_starts(
+    x: Float[Tensor, "n 2"],
+    y: Float[Tensor, "n 2"],
+    weight: Float[Tensor, " n"],
+    options: SmoothOptions,
+    generator: torch.Generator,
+) -> list[Float[Tensor, "n 2"]]:
+    """Returns predictions at x of the best affine maps through three random matches each, best first.
+
+    Maps that shrink or blow up more than eightfold, turn the picture over or shear it more than 4:1 are not considered.
+    """
+    picks = torch.multinomial(weight.expand(options.hypotheses, -1), 3, generator=generator)
+    corners = torch.cat([x[picks], torch.ones(*picks.shape, 1, dtype=x.dtype)], dim=-1)
+    solution, info = torch.linalg.solve_ex(corners, y[picks])
+    linear = torch.nan_to_num(solution[:, :2])
+    stretch = torch.linalg.svdvals(linear)
+    sound = (
+        (info == 0)
+        & (torch.linalg.det(linear) > 0)
+        & (stretch[:, 0] < 8)
+        & (stretch[:, 1] > 1 / 8)
+        & (stretch[:, 0] < 4 * stretch[:, 1])
+    )
+    solution = solution[sound]
+    predicted = torch.cat([x, torch.ones_like(x[:, :1])], dim=1) @ solution
+    cost = (geman_mcclure((predicted - y).norm(dim=-1), options.scale_start / 2) * weight).sum(dim=1)
+    best = torch.argsort(cost, stable=True)[: options.refined]
+    return [predicted[k] for k in best.tolist()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _End:
+    """Where an annealing ended: the reweighting factors and the robust cost."""
+
+    factor: Float[Tensor, " n"]
+    cost: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Problem:
+    """The matches in normalised coordinates, with everything that all starts share."""
+
+    x: Float[Tensor, "n 2"]
+    y: Float[Tensor, "n 2"]
+    weight: Float[Tensor, " n"]
+    design: spline.Regression
+    knots: Float[Tensor, "m 2"]
+    matches: Matches
+    options: SmoothOptions
+
+    @classmethod
+    def of(cls, matches: Matches, options: SmoothOptions) -> "_Problem":
+        frame = spline.Frame.of_picture(matches.target_hw)
+        x = frame.apply(matches.target)
+        y = matches.source.double() / max(matches.source_hw)
+        knots = frame.apply(spline.lattice_knots(matches.target_hw, options.knots))
+        return cls(x, y, matches.score.double(), spline.Regression.prepare(x, knots), knots, matches, options)
+
+    def anneal(self, start: Float[Tensor, "n 2"] | None) -> _End | None:
+        """Reweights and refits from a start's prediction; None when a system along the way has no solution."""
+        o = self.options
+        trust = torch.ones_like(self.weight)
+        if start is not None:
+            trust = 1 - geman_mcclure((start - self.y).norm(dim=-1), o.scale_start)
+        for step in range(o.steps):
+            share = step / max(o.steps - 1, 1)
+            smoothing = _geometric(o.smoothing_start, o.smoothing_end, share)
+            scale = _geometric(o.scale_start, o.scale_end, share)
+            try:
+                coefficients = self.design.coefficients(self.y, self.weight * trust.square(), smoothing)
+            except ValueError:
+                return None
+            trust = 1 - geman_mcclure((self.design.design @ coefficients - self.y).norm(dim=-1), scale)
+        return _End(trust.square(), float(((1 - trust) * self.weight).sum() / self.weight.sum()))
+
+    def field(self, factor: Float[Tensor, " n"], smoothing: float) -> ThinPlateSpline | None:
+        """Returns the spline for fixed weights, in pixels; None when the system has no solution."""
+        try:
+            kernel, affine = self.design.solve(self.y, self.weight * factor, smoothing)
+        except ValueError:
+            return None
+        side = max(self.matches.source_hw)
+        frame = spline.Frame.of_picture(self.matches.target_hw)
+        return ThinPlateSpline(self.knots, kernel * side, affine * side, frame.origin, frame.scale)
+
+
+def _geometric(start: float, end: float, share: float) -> float:
+    return math.exp((1 - share) * math.log(start) + share * math.log(end))
+
+
+def _folds(warp: Warp) -> tuple[float, bool]:
+    """Returns the share of folded lattice cells, and whether every cell keeps a sound part of the median area."""
+    worst = warp.determinants().amin(dim=-1)
+    return float((worst <= 0).float().mean()), float(worst.min()) > MIN_DETERMINANT * max(float(worst.median()), 0.0)
+
+
+def _similarity(matches: Matches) -> ThinPlateSpline:
+    """Returns the best similarity after resizing the target to the source."""
+    resized = coords.resize_points(matches.target.double(), matches.target_hw, matches.source_hw)
+    coefficients = fit_similarity(resized, matches.source.double(), matches.score.double())
+    ratio = coords.resize_points(torch.ones(2, dtype=torch.float64), matches.target_hw, matches.source_hw)
+    coefficients[1:] *= ratio[:, None]
+    return spline.affine_spline(coefficients)
+
+
+def _finish(
+    matches: Matches, field: ThinPlateSpline, warp: Warp, options: SmoothOptions, folds: float, model: str
+) -> SmoothFit:
+    residual = (field(matches.target) - matches.source.double()).norm(dim=-1) / max(matches.source_hw)
+    trust = (1 - geman_mcclure(residual, options.scale_end)).float()
+    total = float(matches.score.sum())
+    cost = 1 - float((trust * matches.score).sum()) / total if total > 0 else 1.0
+    return SmoothFit(field, warp, trust, cost, folds, model)

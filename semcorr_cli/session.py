@@ -1,0 +1,182 @@
+"""One extractor, one device, one cache: images become features, matches and warps.
+
+A session is built once and reused: by a command for its pictures, by `evaluate` and batches for thousands of pairs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from semcorr_cli import extractors
+from semcorr_cli.core.correspondence import Correspondence
+from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.image import Image
+from semcorr_cli.errors import DeviceError, MissingError, UsageError
+from semcorr_cli.extractors import ExtractorSpec
+from semcorr_cli.extractors.base import Extractor, build
+from semcorr_cli.io.cache import FeatureCache
+from semcorr_cli.matchers import field as fields
+from semcorr_cli.matchers.field import FieldOptions
+from semcorr_cli.settings import Settings
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What a session is asked for; every field is an option of the command line.
+
+    Attributes:
+        features: name of an extractor, or "auto" for the best whose weights are on this disk.
+        weights: local weights by extractor name, instead of downloaded ones.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        dtype: "auto", "fp32", "fp16" or "bf16"; precision of networks.
+        max_side: working size of the longer side instead of the extractor's own.
+        seed: of everything random.
+        cache: feature maps are kept on disk.
+        field: how correspondences are found.
+    """
+
+    features: str = "auto"
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    device: str = "auto"
+    dtype: str = "auto"
+    max_side: int | None = None
+    seed: int = 0
+    cache: bool = True
+    field: FieldOptions = FieldOptions()
+
+
+class Session:
+    """Describes and matches pictures with one extractor on one device.
+
+    Attributes:
+        spec: the extractor's row of the table.
+        device: where it runs.
+        dtype: precision of its networks.
+    """
+
+    def __init__(self, options: SessionOptions, settings: Settings) -> None:
+        """Chooses extractor and device; nothing is loaded until the first picture.
+
+        Raises:
+            UsageError: an unknown extractor or weights for one.
+            MissingError: the extractor's weights are not on this disk.
+            DeviceError: the device cannot be used.
+        """
+        self.options = options
+        self.spec, self._weights = _choose(options, settings)
+        self.device = _device(options.device)
+        self.dtype = _dtype(options.dtype, self.device)
+        self._cache = FeatureCache(settings.cache, settings.cache_limit) if options.cache else None
+        self._extractors: dict[bool, Extractor] = {}
+        self._from_cache: dict[str, bool] = {}
+
+    @torch.inference_mode()
+    def features(self, image: Image, *, fine: bool = False) -> FeatureMap:
+        """Returns the picture's feature map, from the cache where it has been described before.
+
+        Args:
+            image: any size; pictures without a digest are not cached.
+            fine: with less context and more detail, as aligned second passes want it.
+        """
+        extractor = self._extractor(fine)
+        key = FeatureCache.key(extractor.recipe, image.digest) if self._cache and image.digest else ""
+        found = self._cache.get(key) if self._cache and key else None
+        if not fine and image.digest:
+            self._from_cache.setdefault(_root(image.digest), found is not None)
+        if found is None:
+            found = extractor.extract([image])[0]
+            if self._cache and key:
+                self._cache.put(key, found)
+        return found.to(self.device).within(image.visible())
+
+    @torch.inference_mode()
+    def correspond(self, source: Image, target: Image) -> Correspondence:
+        """Finds the correspondence field between two pictures."""
+        fine = (lambda image: self.features(image, fine=True)) if self.spec.cheap else None
+        return fields.correspond(source, target, self.features, fine, self.options.field, self.options.seed)
+
+    def on_device(self, source: Image, target: Image) -> tuple[Image, Image]:
+        """Returns a pair of pictures where the session works, for effects to be drawn there."""
+        return source.to(self.device), target.to(self.device)
+
+    def cached(self, image: Image) -> bool:
+        """Tells whether the picture's features were found in the cache when they were first asked for."""
+        return self._from_cache.get(_root(image.digest), False)
+
+    def close(self) -> None:
+        """Keeps the cache below its limit."""
+        if self._cache:
+            self._cache.prune()
+
+    def _extractor(self, fine: bool) -> Extractor:
+        if fine not in self._extractors:
+            options = self.spec.fine_options if fine and self.spec.fine_options else self.spec.options
+            if self.options.max_side is not None:
+                options = replace(options, side=self.options.max_side)
+            self._extractors[fine] = build(
+                self.spec, options=options, weights=self._weights, device=self.device, dtype=self.dtype
+            )
+        return self._extractors[fine]
+
+
+def local_weights(spec: ExtractorSpec, options: SessionOptions, settings: Settings) -> list[Path] | None:
+    """Returns the local files of an extractor's weights; None where one is missing."""
+    if spec.name in options.weights:
+        return [options.weights[spec.name]]
+    paths = [settings.weights / file.local_name for file in spec.weights]
+    return paths if all(path.is_file() for path in paths) else None
+
+
+def _root(digest: str) -> str:
+    """Returns the digest of the file that a reduced or mirrored picture comes from."""
+    return digest.partition(":")[0]
+
+
+def _choose(options: SessionOptions, settings: Settings) -> tuple[ExtractorSpec, list[Path]]:
+    known = ", ".join(extractors.names())
+    for name, path in options.weights.items():
+        spec = extractors.find(name)
+        if spec is None:
+            raise UsageError(f"--weights names {name!r}, which is no extractor", hint=f"known: {known}")
+        if not spec.weights:
+            raise UsageError(f"--weights {name}={path}: {name} needs no weights")
+        if not path.exists():
+            raise MissingError(f"--weights {name}: there is no file {path}")
+    if options.features == "auto":
+        for spec in extractors.SPECS:
+            weights = local_weights(spec, options, settings)
+            if weights is not None:
+                return spec, weights
+    spec = extractors.find(options.features)
+    if spec is None:
+        raise UsageError(f"--features {options.features!r} is no extractor", hint=f"known: auto, {known}")
+    weights = local_weights(spec, options, settings)
+    if weights is None:
+        raise MissingError(
+            f"the weights of {spec.name} are not on this machine", hint=f"semcorr models pull {spec.name}"
+        )
+    return spec, weights
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DeviceError(f"--device {name} cannot be used: {reason}", hint="--device cpu works everywhere") from None
+    return device
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    if name != "auto":
+        return DTYPES[name]
+    return torch.bfloat16 if device.type == "cuda" else torch.float32

@@ -1,0 +1,84 @@
+"""Folders and environment variables: the only reader of `os.environ`."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from semcorr_cli.errors import UsageError
+
+VARIABLES = {
+    "SEMCORR_HOME": "folder for weights (default: the user's data folder)",
+    "SEMCORR_CACHE": "folder for cached features (default: the user's cache folder)",
+    "SEMCORR_CACHE_LIMIT": "size the cache is kept below, such as 500M or 4G (default 4G)",
+    "SEMCORR_OFFLINE": "1 forbids the network; HF_HUB_OFFLINE=1 does too",
+    "HF_HUB_OFFLINE": "honoured like SEMCORR_OFFLINE",
+    "CUDA_VISIBLE_DEVICES": "honoured by torch",
+    "NO_COLOR": "honoured by the terminal output",
+}
+"""What the environment can say, for `doctor` and the README."""
+
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things lie on this machine, and what is allowed.
+
+    Attributes:
+        weights: folder of downloaded weights.
+        cache: folder of cached features.
+        cache_limit: bytes that the cache is kept below.
+        offline: the network may not be used.
+    """
+
+    weights: Path
+    cache: Path
+    cache_limit: int
+    offline: bool
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Reads the environment.
+
+        Raises:
+            UsageError: a variable has a value that makes no sense.
+        """
+        home = os.environ.get("SEMCORR_HOME")
+        cache = os.environ.get("SEMCORR_CACHE")
+        return cls(
+            weights=(Path(home) if home else platformdirs.user_data_path("semcorr")) / "weights",
+            cache=Path(cache) if cache else platformdirs.user_cache_path("semcorr"),
+            cache_limit=parse_size(os.environ.get("SEMCORR_CACHE_LIMIT", "4G"), "SEMCORR_CACHE_LIMIT"),
+            offline=any(_truthy(os.environ.get(name)) for name in ("SEMCORR_OFFLINE", "HF_HUB_OFFLINE")),
+        )
+
+
+def parse_size(text: str, name: str) -> int:
+    """Returns the bytes that "500M", "4G" or "1048576" stand for.
+
+    Raises:
+        UsageError: the text is not a size; `name` says whose value it is.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"{name} is {text!r}, which is not a size", hint="write 500M or 4G")
+    return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+def in_force() -> dict[str, str]:
+    """Returns the variables of `VARIABLES` that are set, for `doctor`."""
+    return {name: os.environ[name] for name in VARIABLES if name in os.environ}
+
+
+def calm_libraries() -> None:
+    """Asks libraries that are not yet loaded to keep quiet and to share the machine; what is set already stands."""
+    os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its whole configuration otherwise
+    # Waiting OpenMP threads sleep instead of spinning: on a busy machine spinning costs several times the work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _truthy(value: str | None) -> bool:
+    return value is not None and value.strip().lower() not in ("", "0", "false", "no", "off")
