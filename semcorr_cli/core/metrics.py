@@ -40,7 +40,7 @@ class Pck:
     points: int
 
 
-def pck(hits: list[Bool[Tensor, " n"]]) -> Pck:
+def pck(hits: list[Bool[Tensor, " _"]]) -> Pck:
     """Returns the two averages of one threshold's hits, one tensor a pair; pairs without points do not count."""
     counted = [pair for pair in hits if pair.numel()]
     if not counted:

@@ -49,20 +49,20 @@ def window_soft_argmax(
 ) -> Float[Tensor, "n 2"]:
     """Returns the sub-cell (x, y) position of each map's peak, in cells.
 
-    The softmax of similarity / temperature is taken over the square of ±`window` cells round the maximum, clamped
-    to the grid, and its mean position returned (Zhang et al., "Telling Left from Right", 2024, section 3.4). Cells outside the
-    window have no share; the reference gives them similarity 0, which differs by less than e⁻²⁰ for peaks above 0.4 and
-    would pull weaker peaks to the middle of the picture.
+    The softmax of similarity / temperature is taken over the square of ±`window` cells round the maximum, clamped to
+    the grid, and its mean position returned (Zhang et al., "Telling Left from Right", 2024, section 3.4). Cells outside
+    the window have no share; the reference gives them similarity 0, which differs by less than e⁻²⁰ for peaks above 0.4
+    and would pull weaker peaks to the middle of the picture.
     """
-    n, h, w = similarity.shape
-    peak = similarity.reshape(n, -1).argmax(dim=1)
+    h, w = similarity.shape[1:]
+    peak = similarity.flatten(1).argmax(dim=1)
     steps = torch.arange(-window, window + 1, device=similarity.device)
     y = (peak // w)[:, None, None] + steps[None, :, None]
     x = (peak % w)[:, None, None] + steps[None, None, :]
     inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
     index = y.clamp(0, h - 1) * w + x.clamp(0, w - 1)
-    near = similarity.reshape(n, -1).gather(1, index.reshape(n, -1))
-    share = (near / temperature).masked_fill(~inside.reshape(n, -1), -torch.inf).softmax(dim=1).reshape(index.shape)
+    near = similarity.flatten(1).gather(1, index.flatten(1))
+    share = (near / temperature).masked_fill(~inside.flatten(1), -torch.inf).softmax(dim=1).reshape(index.shape)
     return torch.stack([(share * x).sum(dim=(1, 2)), (share * y).sum(dim=(1, 2))], dim=-1)
 
 

@@ -23,7 +23,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.quality import Signs
 from semcorr_cli.core.warp import Warp
-from semcorr_cli.matchers import nearest, pose, smooth, verdict
+from semcorr_cli.matchers import nearest, pose, smooth, unfold, verdict
 from semcorr_cli.matchers.nearest import CycleMatches, NearestOptions
 from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
@@ -108,7 +108,6 @@ class _Found:
 
     cycle: CycleMatches
     fit: SmoothFit
-    options: SmoothOptions
 
     @property
     def support(self) -> float:
@@ -146,7 +145,8 @@ class _Search:
         described = fine(target)
         for step in range(self.options.passes):
             fit = self.options.second if step == 0 else self.options.close
-            closer = self.found(fine, source, found.fit.warp, described, fit, held=True)
+            aligned = unfold.unfold(found.fit).warp
+            closer = self.found(fine, source, aligned, described, fit, held=True)
             if closer.support < LOST_SUPPORT:
                 return found
             found = closer
@@ -179,24 +179,26 @@ class _Search:
                 score = score * torch.exp(-0.5 * (shift.norm(dim=-1) / HELD) ** 2)
             matches = replace(matches, source=back, score=score, source_hw=source.hw)
         generator = torch.Generator().manual_seed(self.seed)
-        return _Found(replace(cycle, matches=matches), smooth.fit(matches, fit, generator), fit)
+        return _Found(replace(cycle, matches=matches), smooth.fit(matches, fit, generator))
 
 
 def _finished(found: _Found, source_hw: Hw, target_hw: Hw, turned: Pose, seed: int) -> Correspondence:
     """Fits both directions at full size, drops outliers, and judges."""
     matches = found.cycle.matches.resized(source_hw, target_hw)
-    there = smooth.fit(matches, found.options, torch.Generator().manual_seed(seed))
-    back = smooth.fit(matches.reversed(), found.options, torch.Generator().manual_seed(seed))
+    options = found.fit.options
+    there = smooth.fit(matches, options, torch.Generator().manual_seed(seed))
+    back = smooth.fit(matches.reversed(), options, torch.Generator().manual_seed(seed))
     trusted = replace(matches, score=matches.score * torch.minimum(there.trust, back.trust))
-    warp = there.warp.with_confidence(_local_support(trusted))
-    forward = back.warp.with_confidence(_local_support(trusted.reversed()))
+    flat_there, flat_back = unfold.unfold(there), unfold.unfold(back)
+    warp = flat_there.warp.with_confidence(_local_support(trusted))
+    forward = flat_back.warp.with_confidence(_local_support(trusted.reversed()))
     kept = trusted[trusted.score >= smooth.MIN_SCORE].best(len(trusted))
     signs = Signs(
         cycle_rate=found.cycle.cycle_rate,
         inlier_rate=1 - found.fit.cost,
         support=found.support,
         coverage=float((warp.confidence >= 0.5).float().mean()),
-        fold_share=max(there.fold_share, back.fold_share),
+        fold_share=max(flat_there.fold_share, flat_back.fold_share),
         matches=len(kept),
     )
     if turned.mirrored:

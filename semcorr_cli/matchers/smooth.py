@@ -17,22 +17,12 @@ from semcorr_cli.core import coords, spline
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.procrustes import fit_similarity
 from semcorr_cli.core.spline import ThinPlateSpline
-from semcorr_cli.core.warp import Warp
 
 MIN_SCORE = 0.05
 """Matches scored below this have no say in a fit."""
 
 MIN_SPREAD = 0.01
 """Thickness of the matched points across their best line, as a share of the picture, that a spline needs."""
-
-MIN_DETERMINANT = 0.05
-"""Smallest local area ratio, as a share of the median one, that a fitted map may have anywhere."""
-
-STIFFENING = 4.0
-"""Factor by which the smoothing grows until no fold is left."""
-
-STIFFENINGS = 12
-"""How often it may grow before a similarity takes over; by then the spline is affine to the eye."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +52,38 @@ class SmoothOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SmoothFit:
-    """A smooth, fold-free map from target to source and how well the matches agree with it.
+    """A smooth map from target to source and how well the matches agree with it.
 
     Attributes:
+        matches: what it was fitted to.
+        options: how.
         field: the map, in pixels.
-        warp: the map sampled on the target's lattice; its determinant is positive everywhere.
         trust: Geman-McClure weight 1 − r²/(σ² + r²) of every match, by its residual r.
-        cost: weighted mean of 1 − trust over the matches used; lower is better, 1 when there are none.
-        fold_share: share of lattice cells that folded before the smoothing was raised.
-        model: "spline", or "similarity" where no sound spline exists.
+        cost: weighted mean of 1 − trust; lower is better, 1 when there are no matches.
     """
 
+    matches: Matches
+    options: SmoothOptions
     field: ThinPlateSpline
-    warp: Warp
     trust: Float[Tensor, " n"]
     cost: float
-    fold_share: float
-    model: str
+    _end: "_End | None"
+
+    @property
+    def bends(self) -> bool:
+        """The map is a spline; otherwise a similarity, because the matches did not allow more."""
+        return self._end is not None
+
+    def stiffer(self, smoothing: float) -> ThinPlateSpline | None:
+        """Returns the map for the same weights and another λ; None when its system has no solution."""
+        return None if self._end is None else self._end.problem.field(self._end.factor, smoothing)
 
 
 def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) -> SmoothFit:
     """Fits the map from target to source.
 
-    Whatever the matches are, a fold-free map comes back: with fewer than three usable matches, or matches on one line,
-    a similarity; with one a translation; with none the mere resizing of one picture to the other.
+    Whatever the matches are, a map comes back: with fewer than three usable matches, or matches on one line, a
+    similarity; with one a translation; with none the mere resizing of one picture to the other.
 
     Args:
         matches: any number, any share of outliers; scores are weights.
@@ -94,28 +92,31 @@ def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) ->
     """
     used = matches[matches.score >= MIN_SCORE]
     spread = spline.line_thickness(used.target) / max(matches.target_hw)
+    best: _End | None = None
+    field: ThinPlateSpline | None = None
     if len(used) >= 3 and spread >= MIN_SPREAD:
         problem = _Problem.of(used, options)
         starts: list[Float[Tensor, "n 2"] | None] = [None]
         starts += affine_starts(problem.x, problem.y, problem.weight, options, generator)
         ends = [end for start in starts if (end := problem.anneal(start)) is not None]
-        if ends:
-            best = min(ends, key=lambda end: end.cost)
-            folds = None
-            smoothing = options.smoothing_end
-            for _ in range(STIFFENINGS):
-                field = problem.field(best.factor, smoothing)
-                if field is None:
-                    break
-                warp = Warp.sampled(field, matches.source_hw, matches.target_hw)
-                share, sound = _folds(warp)
-                folds = share if folds is None else folds
-                if sound:
-                    return _finish(matches, field, warp, options, folds, "spline")
-                smoothing *= STIFFENING
-    field = _similarity(used)
-    warp = Warp.sampled(field, matches.source_hw, matches.target_hw)
-    return _finish(matches, field, warp, options, 0.0, "similarity")
+        best = min(ends, key=lambda end: end.cost, default=None)
+        field = None if best is None else problem.field(best.factor, options.smoothing_end)
+    if field is None:
+        best, field = None, similarity(used)
+    residual = (field(matches.target) - matches.source).norm(dim=-1) / max(matches.source_hw)
+    trust = 1 - geman_mcclure(residual, options.scale_end)
+    total = float(matches.score.sum())
+    cost = 1 - float((trust * matches.score).sum()) / total if total > 0 else 1.0
+    return SmoothFit(matches, options, field, trust, cost, best)
+
+
+def similarity(matches: Matches) -> ThinPlateSpline:
+    """Returns the best similarity, by score, after resizing the target to the source; see `core.procrustes`."""
+    resized = coords.resize_points(matches.target.double(), matches.target_hw, matches.source_hw)
+    coefficients = fit_similarity(resized, matches.source.double(), matches.score.double())
+    ratio = coords.resize_points(torch.ones(2, dtype=torch.float64), matches.target_hw, matches.source_hw)
+    coefficients[1:] *= ratio[:, None]
+    return spline.affine_spline(coefficients)
 
 
 def geman_mcclure(residual: Float[Tensor, "..."], scale: float) -> Float[Tensor, "..."]:
@@ -158,6 +159,7 @@ def affine_starts(
 class _End:
     """Where an annealing ended: the reweighting factors and the robust cost."""
 
+    problem: "_Problem"
     factor: Float[Tensor, " n"]
     cost: float
 
@@ -197,7 +199,7 @@ class _Problem:
             except ValueError:
                 return None
             trust = 1 - geman_mcclure((self.design.design @ coefficients - self.y).norm(dim=-1), scale)
-        return _End(trust.square(), float(((1 - trust) * self.weight).sum() / self.weight.sum()))
+        return _End(self, trust.square(), float(((1 - trust) * self.weight).sum() / self.weight.sum()))
 
     def field(self, factor: Float[Tensor, " n"], smoothing: float) -> ThinPlateSpline | None:
         """Returns the spline for fixed weights, in pixels; None when the system has no solution."""
@@ -212,28 +214,3 @@ class _Problem:
 
 def _geometric(start: float, end: float, share: float) -> float:
     return math.exp((1 - share) * math.log(start) + share * math.log(end))
-
-
-def _folds(warp: Warp) -> tuple[float, bool]:
-    """Returns the share of folded lattice cells, and whether every cell keeps a sound part of the median area."""
-    worst = warp.determinants().amin(dim=-1)
-    return float((worst <= 0).float().mean()), float(worst.min()) > MIN_DETERMINANT * max(float(worst.median()), 0.0)
-
-
-def _similarity(matches: Matches) -> ThinPlateSpline:
-    """Returns the best similarity after resizing the target to the source."""
-    resized = coords.resize_points(matches.target.double(), matches.target_hw, matches.source_hw)
-    coefficients = fit_similarity(resized, matches.source.double(), matches.score.double())
-    ratio = coords.resize_points(torch.ones(2, dtype=torch.float64), matches.target_hw, matches.source_hw)
-    coefficients[1:] *= ratio[:, None]
-    return spline.affine_spline(coefficients)
-
-
-def _finish(
-    matches: Matches, field: ThinPlateSpline, warp: Warp, options: SmoothOptions, folds: float, model: str
-) -> SmoothFit:
-    residual = (field(matches.target) - matches.source.double()).norm(dim=-1) / max(matches.source_hw)
-    trust = (1 - geman_mcclure(residual, options.scale_end)).float()
-    total = float(matches.score.sum())
-    cost = 1 - float((trust * matches.score).sum()) / total if total > 0 else 1.0
-    return SmoothFit(field, warp, trust, cost, folds, model)

@@ -1,0 +1,1 @@
+"""The kinds of objects: for each its shape, its coat and its named places."""

@@ -1,0 +1,53 @@
+import torch
+
+from semcorr_cli.core import similarity
+
+
+def unit(n: int, c: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.nn.functional.normalize(torch.randn(n, c, generator=generator), dim=-1)
+
+
+def test_nearest_both_ways_equals_the_full_matrix(monkeypatch: object) -> None:
+    source, target = unit(150, 16, 0), unit(90, 16, 1)
+    full = source @ target.T
+    original = similarity.CHUNK
+    try:
+        for similarity.CHUNK in (7, 64, 1000):
+            found = similarity.nearest_both_ways(source, target)
+            assert torch.equal(found.forward, full.argmax(dim=1))
+            assert torch.equal(found.backward, full.argmax(dim=0))
+            assert torch.allclose(found.forward_similarity, full.max(dim=1).values, atol=1e-6)
+            assert torch.allclose(found.backward_similarity, full.max(dim=0).values, atol=1e-6)
+    finally:
+        similarity.CHUNK = original
+
+
+def test_window_soft_argmax_golden_value() -> None:
+    # correspondence sheet of Telling Left from Right: peak between cells of a 60 × 60 map
+    y, x = torch.meshgrid(torch.arange(60.0), torch.arange(60.0), indexing="ij")
+    peak = 0.9 * torch.exp(-((x - 41.3) ** 2 + (y - 17.8) ** 2) / 18)
+    for window in (5, 7, 59):
+        found = similarity.window_soft_argmax(peak[None], window=window, temperature=0.02)
+        assert torch.allclose(found, torch.tensor([[41.2552, 17.8435]]), atol=1e-3)
+
+
+def test_window_is_cut_at_the_border_and_zero_is_the_argmax() -> None:
+    maps = torch.zeros(2, 5, 6)
+    maps[0, 0, 0] = maps[1, 4, 5] = 1
+    found = similarity.window_soft_argmax(maps, window=2, temperature=0.02)
+    assert torch.allclose(found, torch.tensor([[0.0, 0.0], [5.0, 4.0]]), atol=1e-6)
+    assert torch.equal(similarity.window_soft_argmax(maps, window=0), torch.tensor([[0.0, 0.0], [5.0, 4.0]]))
+
+
+def test_a_second_peak_outside_the_window_has_no_say() -> None:
+    maps = torch.zeros(1, 1, 30)
+    maps[0, 0, 5], maps[0, 0, 25] = 1.0, 0.99
+    assert torch.allclose(similarity.window_soft_argmax(maps, window=3), torch.tensor([[5.0, 0.0]]), atol=1e-6)
+
+
+def test_soft_positions_finds_a_cell_of_the_grid() -> None:
+    grid = unit(12 * 9, 32, 3).T.reshape(32, 12, 9)
+    queries = grid[:, 4, 7][None]
+    assert torch.allclose(similarity.soft_positions(queries, grid, window=2), torch.tensor([[7.0, 4.0]]), atol=1e-3)
+    assert similarity.soft_positions(queries[:0], grid).shape == (0, 2)
