@@ -51,7 +51,7 @@ class Settings:
         return cls(
             weights=(Path(home) if home else platformdirs.user_data_path("semcorr")) / "weights",
             cache=Path(cache) if cache else platformdirs.user_cache_path("semcorr"),
-            cache_limit=parse_size(os.environ.get("SEMCORR_CACHE_LIMIT", "4G"), "SEMCORR_CACHE_LIMIT"),
+            cache_limit=parse_size(os.environ.get("SEMCORR_CACHE_LIMIT") or "4G", "SEMCORR_CACHE_LIMIT"),
             offline=any(_truthy(os.environ.get(name)) for name in ("SEMCORR_OFFLINE", "HF_HUB_OFFLINE")),
         )
 

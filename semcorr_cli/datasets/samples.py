@@ -1,7 +1,6 @@
 """The rendered samples of the repository: exact dense maps, read as a lattice of true points a pair."""
 
 import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +39,8 @@ def read(root: Path) -> Iterator[TruePair]:
             target = images[pair["target"]]
             truth = dense(root / pair["map"])[STEP // 2 :: STEP, STEP // 2 :: STEP].reshape(-1, 2)
             height, width = target["hw"]
-            box = tuple(float(value) for value in target["box"])
+            left, top, right, bottom = (float(value) for value in target["box"])
+            paths = root / pair["source"], root / pair["target"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{index}: the pair {pair} is damaged: {error!r}") from None
         own = coords.pixel_centres((height, width))[STEP // 2 :: STEP, STEP // 2 :: STEP].reshape(-1, 2)
@@ -48,11 +48,11 @@ def read(root: Path) -> Iterator[TruePair]:
         yield TruePair(
             name=f"{pair['source']}--{pair['target']}",
             category=str(target["category"]),
-            source=root / pair["source"],
-            target=root / pair["target"],
+            source=paths[0],
+            target=paths[1],
             source_points=truth[known],
             target_points=own[known],
-            target_box=(box[0], box[1], box[2], box[3]),
+            target_box=(left, top, right, bottom),
         )
 
 
@@ -63,10 +63,12 @@ def dense(path: Path) -> Float[Tensor, "h w 2"]:
         InputError: the file is damaged.
     """
     try:
-        with np.load(path) as file:
+        with path.open("rb") as content, np.load(content) as file:  # which leaves open what it cannot read
             steps = np.cumsum(np.cumsum(file["delta"], axis=0, dtype=np.uint16), axis=1, dtype=np.uint16)
             scale = float(file["steps"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        if steps.ndim != 3 or steps.shape[2] != 2:
+            raise ValueError(f"its shape is {steps.shape}")
+    except Exception as error:  # numpy lets through whatever the parsers of archive and header raise
         raise InputError(f"{path} is not a true map: {error}") from None
     values = torch.from_numpy(steps.astype(np.float32))
     return torch.where(values == NONE, torch.nan, values / scale)

@@ -69,5 +69,5 @@ def _pair(root: Path, path: Path) -> TruePair:
             target_points=coords.from_centre_origin(target),
             target_box=(left, top, right, bottom),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # the last from points that are null
         raise InputError(f"{path} is not a pair of SPair-71k: {error!r}") from None

@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -23,6 +22,7 @@ from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.image import Image
 from semcorr_cli.errors import InputError, OutputError, UsageError
 from semcorr_cli.io import atomic, colour
+from semcorr_cli.io.deep import deep_planes, encode_deep, is_deep
 
 MAX_PIXELS = 100_000_000
 """Default of `--max-pixels`."""
@@ -78,7 +78,7 @@ def read_bytes(path: str) -> bytes:
         except FileNotFoundError:
             raise InputError(f"there is no file {path}") from None
         except IsADirectoryError:
-            raise InputError(f"{path} is a folder, not a picture") from None
+            raise InputError(f"{path} is a folder, not a file") from None
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     if not content:
@@ -100,19 +100,17 @@ def load(path: str, *, max_pixels: int = MAX_PIXELS) -> Image:
     content = read_bytes(path)
     with _opened(path, content, max_pixels) as picture:
         notes: list[str] = []
-        if (count := int(getattr(picture, "n_frames", 1))) > 1:
-            notes.append(f"first of {count} frames")
-        try:
-            orientation = int(picture.getexif().get(ORIENTATION_TAG, 1))
-        except DECODER_ERRORS:
-            orientation = 1
-            notes.append("its EXIF data could not be read and was ignored")
+        deep = is_deep(picture)
         profile = picture.info.get("icc_profile")
-        deep = _is_deep(picture)
         with _decoding(path):
-            rgb, alpha = _deep_planes(content, profile, notes) if deep else _planes(picture, profile, notes)
+            orientation = _orientation(picture, notes)
+            rgb, alpha = deep_planes(content, profile, notes) if deep else _planes(picture, profile, notes)
+        with contextlib.suppress(*DECODER_ERRORS):  # counting goes through all frames, sound or not
+            if (count := int(getattr(picture, "n_frames", 1))) > 1:
+                notes.append(f"first of {count} frames")
     if orientation in range(2, 9):
-        rgb, alpha = _upright(rgb, orientation), None if alpha is None else _upright(alpha, orientation)
+        if picture.format != "TIFF":  # which decoders turn by themselves
+            rgb, alpha = _upright(rgb, orientation), None if alpha is None else _upright(alpha, orientation)
         notes.append(f"turned upright (EXIF orientation {orientation})")
     if min(rgb.shape[:2]) < MIN_SIDE:
         raise InputError(
@@ -184,7 +182,7 @@ def encode(image: Image, kind: str, *, quality: int = 92) -> tuple[bytes, list[s
         image = image.flattened()
         notes.append(f"{kind} has no transparency: flattened onto white")
     if image.depth == 16 and kind in WITH_DEPTH:
-        return _encode_deep(image, kind), notes
+        return encode_deep(image, kind), notes
     if image.depth == 16:
         notes.append(f"{kind} has no 16-bit channels: written with 8")
     picture = Pillow.fromarray(to_bytes(image))
@@ -250,9 +248,15 @@ def _looks_like_text(content: bytes) -> bool:
         return False
 
 
-def _is_deep(picture: Pillow.Image) -> bool:
-    """Tells whether the file holds 16-bit channels, which Pillow would reduce without a word."""
-    return picture.mode.startswith("I;16") or any(";16" in str(tile[3]) for tile in getattr(picture, "tile", []))
+def _orientation(picture: Pillow.Image, notes: list[str]) -> int:
+    """Returns the EXIF orientation, 1 where there is none."""
+    if picture.format == "PNG":
+        picture.load()  # its EXIF data may come after the pixels
+    try:
+        return int(picture.getexif().get(ORIENTATION_TAG, 1))
+    except DECODER_ERRORS:
+        notes.append("its EXIF data could not be read and was ignored")
+        return 1
 
 
 def _planes(
@@ -280,23 +284,6 @@ def _planes(
     return np.asarray(picture.convert("RGB"), np.float32) / np.float32(255), alpha
 
 
-def _deep_planes(
-    content: bytes, profile: bytes | None, notes: list[str]
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Decodes a 16-bit picture through OpenCV, which keeps the depth."""
-    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if decoded is None:
-        raise OSError("its 16-bit data cannot be decoded")
-    values = decoded.astype(np.float32) / np.float32(255 if decoded.dtype == np.uint8 else 65535)
-    if values.ndim == 2:
-        values = np.repeat(values[..., None], 3, axis=2)
-    rgb = np.ascontiguousarray(values[..., 2::-1])
-    if profile:
-        rgb, note = colour.deep_to_srgb(rgb, profile)
-        notes.extend([note] if note else [])
-    return rgb, values[..., 3] if values.shape[2] == 4 else None
-
-
 def _upright(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
     """Undoes an EXIF orientation (2 to 8) on an (h, w, …) array."""
     if orientation >= 5:
@@ -306,21 +293,3 @@ def _upright(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32
     if orientation in (3, 4, 7, 8):
         plane = plane[::-1]
     return plane
-
-
-def _encode_deep(image: Image, kind: str) -> bytes:
-    planes = image.rgb if image.alpha is None else torch.cat([image.rgb, image.alpha])
-    values = np.rint(planes.clamp(0, 1).permute(1, 2, 0).cpu().numpy() * 65535).astype(np.uint16)
-    order = [2, 1, 0] if image.alpha is None else [2, 1, 0, 3]
-    ok, encoded = cv2.imencode(".png" if kind == "PNG" else ".tiff", np.ascontiguousarray(values[..., order]))
-    if not ok:
-        raise OutputError(f"cannot write {image.hw[1]}×{image.hw[0]} pixels as 16-bit {kind}")
-    return _with_profile(encoded.tobytes()) if kind == "PNG" else encoded.tobytes()
-
-
-def _with_profile(png: bytes) -> bytes:
-    """Puts an iCCP chunk with the sRGB profile behind a PNG's header, where OpenCV writes none."""
-    body = b"iCCP" + b"sRGB\x00\x00" + zlib.compress(colour.srgb_profile())
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    header = 8 + 25  # signature, then IHDR: length, name, 13 bytes, checksum
-    return png[:header] + chunk + png[header:]

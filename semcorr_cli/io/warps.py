@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,10 @@ def read_points(text: str, hw: Hw, what: str) -> Float[Tensor, "n 2"]:
     inline = _inline_points(text)
     if inline is not None:
         rows, place = inline, "point"
-    elif text == "-" or Path(text).exists():
+    elif text == "-" or _names_a_file(text):
         rows, place = _file_points(text), f"{name_of(text)}: row"
     else:
-        raise UsageError(f"--points {text!r} is neither points nor a file", hint='--points "120,80 200,95"')
+        raise UsageError(f"--points {text[:60]!r} is neither points nor a file", hint='--points "120,80 200,95"')
     for number, (x, y) in enumerate(rows, start=1):
         if not _lies_in(x, y, hw):
             raise InputError(f"{place} {number} ({x:g}, {y:g}) lies outside {what} ({hw[1]}×{hw[0]} pixels)")
@@ -102,10 +103,12 @@ def read_pairs(path: str, source_hw: Hw, target_hw: Hw) -> Matches:
     `semcorr match -o m.json` writes); a CSV file four columns source_x, source_y, target_x, target_y.
 
     Raises:
-        InputError: there is no such file, it holds something else, or a point lies outside its picture.
+        InputError: there is no such file, it holds something else or nothing, or a point lies outside its picture.
     """
     content = _text(path)
     rows = _json_pairs(path, content) if content.lstrip().startswith(("[", "{")) else _csv_rows(path, content, 4)
+    if not rows:
+        raise InputError(f"{name_of(path)} names no pair of points")
     for number, (xs, ys, xt, yt) in enumerate(rows, start=1):
         for x, y, hw, what in ((xs, ys, source_hw, "source"), (xt, yt, target_hw, "target")):
             if not _lies_in(x, y, hw):
@@ -128,6 +131,13 @@ def _inline_points(text: str) -> list[tuple[float, float]] | None:
     return rows or None
 
 
+def _names_a_file(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).exists()
+    except OSError:  # too long for a name
+        return False
+
+
 def _file_points(path: str) -> list[tuple[float, float]]:
     content = _text(path)
     if not content.lstrip().startswith(("[", "{")):
@@ -137,7 +147,7 @@ def _file_points(path: str) -> list[tuple[float, float]]:
         try:
             x, y = entry
             rows.append((float(x), float(y)))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(f"{name_of(path)}: entry {number} is not [x, y]: {json.dumps(entry)[:60]}") from None
     return rows
 
@@ -150,19 +160,36 @@ def _text(path: str) -> str:
 
 
 def _csv_rows(path: str, content: str, columns: int) -> list[list[float]]:
-    """Returns the leading numbers of every line; a first line without numbers is a header, # starts a comment."""
+    """Returns the leading numbers of every line; a first line without any number is a header, # starts a comment."""
     rows = []
-    for number, row in enumerate(csv.reader(io.StringIO(content)), start=1):
+    header = False
+    for number, row in enumerate(_csv_lines(path, content), start=1):
         if not row or row[0].lstrip().startswith("#"):
             continue
         try:
             rows.append([float(row[column]) for column in range(columns)])
         except (ValueError, IndexError):
-            if rows or number > 1:
+            if rows or header or any(map(_is_number, row)):
                 raise InputError(
                     f"{name_of(path)}: line {number} does not hold {columns} numbers: {','.join(row)[:60]!r}"
                 ) from None
+            header = True
     return rows
+
+
+def _csv_lines(path: str, content: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(content))
+    except csv.Error as error:
+        raise InputError(f"{name_of(path)} is not a text file with points: {error}") from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _json_list(path: str, content: str) -> list[Any]:
@@ -183,7 +210,7 @@ def _json_pairs(path: str, content: str) -> list[list[float]]:
         try:
             (xs, ys), (xt, yt) = entry["source"], entry["target"]
             rows.append([float(xs), float(ys), float(xt), float(yt)])
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError, KeyError, OverflowError):
             raise InputError(
                 f'{name_of(path)}: entry {number} is not {{"source": [x, y], "target": [x, y]}}',
                 hint=f"it reads {json.dumps(entry)[:60]}",

@@ -1,0 +1,140 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional
+
+from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.io.cache import SUFFIX, CacheInfo, FeatureCache
+
+
+def features(seed: int = 0, hw: tuple[int, int] = (6, 8)) -> FeatureMap:
+    data = torch.randn(16, *hw, generator=torch.Generator().manual_seed(seed))
+    return FeatureMap(functional.normalize(data, dim=0), (61, 79))
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> FeatureCache:
+    return FeatureCache(tmp_path / "cache", 1 << 20)
+
+
+def file_of(cache: FeatureCache, key: str) -> Path:
+    return next(cache.folder.rglob(f"{key}{SUFFIX}"))
+
+
+def test_what_is_put_in_comes_out(cache: FeatureCache) -> None:
+    key = cache.key("recipe", "digest")
+    assert cache.get(key) is None
+    cache.put(key, features())
+    found = cache.get(key)
+    assert found is not None
+    assert torch.equal(found.data, features().data)
+    assert found.image_hw == (61, 79)
+    assert found.region is None
+
+
+def test_half_precision_comes_out_as_float32_of_the_same_values(cache: FeatureCache) -> None:
+    half = FeatureMap(features().data.half().float().permute(0, 2, 1), (79, 61))
+    cache.put("ab", half)
+    found = cache.get("ab")
+    assert found is not None
+    assert torch.equal(found.data, half.data)
+
+
+def test_keys_differ_by_recipe_and_by_picture() -> None:
+    keys = {FeatureCache.key(recipe, digest) for recipe in ("a", "b", "a:b") for digest in ("a", "b", "b:a")}
+    assert len(keys) == 9
+    assert FeatureCache.key("a", "b") in keys
+
+
+def test_a_later_put_replaces_an_earlier_one(cache: FeatureCache) -> None:
+    cache.put("ab", features(0))
+    cache.put("ab", features(1))
+    found = cache.get("ab")
+    assert found is not None
+    assert torch.equal(found.data, features(1).data)
+    assert cache.info().files == 1
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def emptied(_: bytes) -> bytes:
+    return b""
+
+
+def overwritten(_: bytes) -> bytes:
+    return b"this is no safetensors file, but long enough to look like one"
+
+
+def renamed(content: bytes) -> bytes:
+    return content.replace(b"features", b"feathers")
+
+
+def unlabelled(content: bytes) -> bytes:
+    return content.replace(b"image_hw", b"image_wh")
+
+
+@pytest.mark.parametrize("damage", [cut, emptied, overwritten, renamed, unlabelled])
+def test_a_damaged_file_counts_as_absent_and_is_removed(damage: Callable[[bytes], bytes], cache: FeatureCache) -> None:
+    cache.put("ab", features())
+    path = file_of(cache, "ab")
+    path.write_bytes(damage(path.read_bytes()))
+    assert cache.get("ab") is None
+    assert not path.exists()
+    cache.put("ab", features())
+    assert cache.get("ab") is not None
+
+
+def test_info_counts_files_and_bytes(cache: FeatureCache) -> None:
+    assert cache.info() == CacheInfo(0, 0)
+    for number in range(3):
+        cache.put(f"{number}x", features(number))
+    assert cache.info() == CacheInfo(3, sum(path.stat().st_size for path in cache.folder.rglob(f"*{SUFFIX}")))
+    assert len(list(cache.folder.rglob("*.part"))) == 0
+
+
+def test_prune_removes_the_least_recently_used_first(cache: FeatureCache) -> None:
+    for number in range(4):
+        cache.put(f"{number}x", features(number))
+        os.utime(file_of(cache, f"{number}x"), (1000 + number, 1000 + number))
+    assert cache.get("0x") is not None  # now the most recent
+    size = cache.info().size // 4
+    assert cache.prune(2 * size) == CacheInfo(2, 2 * size)
+    assert [cache.get(f"{number}x") is not None for number in range(4)] == [True, False, False, True]
+
+
+def test_prune_stops_as_soon_as_the_limit_is_kept(cache: FeatureCache) -> None:
+    for number in range(4):
+        cache.put(f"{number}x", features(number))
+    size = cache.info().size // 4
+    assert cache.prune(4 * size) == CacheInfo(0, 0)
+    assert cache.prune(4 * size - 1) == CacheInfo(1, size)
+    assert cache.prune() == CacheInfo(0, 0)
+    assert FeatureCache(cache.folder, size).prune() == CacheInfo(2, 2 * size)
+    assert cache.prune(0) == CacheInfo(1, size)
+    assert cache.info() == CacheInfo(0, 0)
+
+
+def test_prune_takes_what_killed_processes_left_and_nothing_else(cache: FeatureCache) -> None:
+    cache.put("ab", features())
+    folder = file_of(cache, "ab").parent
+    (folder / ".left.part").write_bytes(bytes(100))
+    (folder / "README").write_text("not ours")
+    (cache.folder / "notes.safetensors").write_text("not ours")
+    cache.prune(0)
+    left = sorted(path.name for path in cache.folder.rglob("*") if path.is_file())
+    assert left == ["README", "notes.safetensors"]
+
+
+def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file", tmp_path / "file" / "cache", Path("/proc/self/cache")):
+        cache = FeatureCache(folder, 1 << 20)
+        cache.put("ab", features())
+        assert cache.get("ab") is None
+        assert cache.info() == cache.prune() == CacheInfo(0, 0)
+    assert (tmp_path / "file").read_text() == "in the way"
