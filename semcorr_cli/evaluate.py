@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.core.metrics import Pck
 from semcorr_cli.core.quality import Quality
 from semcorr_cli.datasets import TruePair
+from semcorr_cli.datasets.change import Change
 from semcorr_cli.errors import UsageError
 from semcorr_cli.io import images
 from semcorr_cli.matchers.field import WORKING_SIDE
@@ -102,16 +104,20 @@ def predict(pairs: Iterable[TruePair], session: Session, prediction: str) -> Ite
         session: extractor and matcher.
         prediction: "nearest" takes each point's nearest neighbour among the target's cells, "warp" the smooth field.
     """
-    loaded: dict[str, Image] = {}
+    loaded: dict[Path, Image] = {}
     for pair in pairs:
-        paths = (str(pair.source), str(pair.target))
-        loaded = {path: loaded[path] if path in loaded else images.load(path) for path in paths}
-        source, target = loaded[paths[0]], loaded[paths[1]]
+        loaded = {path: loaded.get(path) or images.load(str(path)) for path in (pair.source, pair.target)}
+        source = _changed(loaded[pair.source], pair.source_change)
+        target = _changed(loaded[pair.target], pair.target_change)
         if prediction == "warp":
             field = session.correspond(source, target)
             yield Scored(pair, field.forward.at(pair.source_points), target.hw, field.quality)
         else:
             yield Scored(pair, _nearest(session, source, target, pair.source_points), target.hw, None)
+
+
+def _changed(image: Image, change: Change | None) -> Image:
+    return image if change is None else change.apply(image, images.load(str(change.background)))
 
 
 def score(scored: list[Scored], protocol: Protocol) -> Scores:

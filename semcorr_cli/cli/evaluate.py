@@ -50,6 +50,10 @@ def evaluate(
         str, typer.Option(help="Switches: per-image or per-point, <= or < (le, lt), bbox or img.")
     ] = "per-image,<=,bbox",
     split: Annotated[Split, typer.Option(help="Part of SPair-71k.")] = Split.TEST,
+    hard: Annotated[
+        bool,
+        typer.Option("--hard", help="Mirror, turn, scale, move and recolour one picture of each pair (by --seed)."),
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Take this many pairs, spread over the whole set.", show_default=False)
     ] = None,
@@ -62,7 +66,7 @@ def evaluate(
         semcorr evaluate spair SPair-71k
         semcorr evaluate spair SPair-71k --predict nearest --limit 200
         semcorr evaluate spair SPair-71k --protocol "per-point,<" --json
-        semcorr evaluate samples samples
+        semcorr evaluate samples samples --hard
 
     Measures PCK: the percentage of true points that are found within a share (0.05, 0.10, 0.20) of the target object's
     longer side. Published numbers differ in averaging and in < or <=; both averages are always computed.
@@ -71,12 +75,13 @@ def evaluate(
 
     out = output.current()
     counting = evaluation.Protocol.parse(protocol)
-    pairs = _limited(list(_pairs(dataset, directory, split.value)), limit)
+    pairs = list(_pairs(dataset, directory, split.value))
+    pairs = _limited(_hardened(pairs, options.seed) if hard else pairs, limit)
     session = open_session(options)
-    out.say(f"{len(pairs)} pairs of {dataset.value}, {predict.value}")
+    out.say(f"{len(pairs)} {'hard ' if hard else ''}pairs of {dataset.value}, {predict.value}")
     predicted = evaluation.predict(pairs, session, predict.value)
     scores = evaluation.score(list(out.progress(predicted, len(pairs), "pairs")), counting)
-    out.result.update(_as_json(scores), pairs=len(pairs), predict=predict.value, protocol=protocol)
+    out.result.update(_as_json(scores), pairs=len(pairs), predict=predict.value, protocol=protocol, hard=hard)
     out.table(_table(scores, counting))
     session.close()
 
@@ -85,6 +90,12 @@ def _pairs(dataset: Dataset, directory: Path, split: str) -> "Iterator[TruePair]
     from semcorr_cli.datasets import samples, spair
 
     return samples.read(directory) if dataset is Dataset.SAMPLES else spair.read(directory, split)
+
+
+def _hardened(pairs: "list[TruePair]", seed: int) -> "list[TruePair]":
+    from semcorr_cli.datasets import hard
+
+    return list(hard.harden(pairs, seed))
 
 
 def _limited(pairs: "list[TruePair]", limit: int | None) -> "list[TruePair]":

@@ -6,6 +6,8 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
+from semcorr_cli.datasets.change import Change
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TruePair:
@@ -19,6 +21,8 @@ class TruePair:
         source_points: pixel positions in the source.
         target_points: the same parts in the target.
         target_box: left, top, right and bottom of the object in the target, in pixels.
+        source_change: what is done to the source before it is matched; points are those of the changed picture.
+        target_change: the same for the target.
     """
 
     name: str
@@ -28,6 +32,8 @@ class TruePair:
     source_points: Float[Tensor, "n 2"]
     target_points: Float[Tensor, "n 2"]
     target_box: tuple[float, float, float, float]
+    source_change: Change | None = None
+    target_change: Change | None = None
 
     @property
     def box_side(self) -> float:

@@ -1,0 +1,106 @@
+"""Any data set made hard: one picture of every pair is changed in a known way, and its points are carried along.
+
+The object is cut out round its points, mirrored or not, turned by up to ±45°, enlarged by ×½ to ×2, recoloured, and put
+off the middle of another category's picture. The other picture of the pair stays as it is.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semcorr_cli.datasets import TruePair
+from semcorr_cli.datasets.change import SIDE, Change
+
+EXTENT = 0.5
+"""Share of the changed picture that the points take up at enlargement 1."""
+
+MARGIN = 0.18
+"""What is cut out round the points on every side, as a share of their extent."""
+
+TRIES = 200
+"""Draws until enough points lie in the changed picture."""
+
+GREYS = 0.15
+"""Share of changed pictures without colour."""
+
+
+def harden(pairs: Sequence[TruePair], seed: int) -> Iterator[TruePair]:
+    """Yields every pair with one of its pictures changed; the same seed changes it in the same way.
+
+    A pair whose points cannot be kept in sight is left out.
+    """
+    pictures = sorted(
+        {(pair.category, pair.target) for pair in pairs} | {(pair.category, pair.source) for pair in pairs}
+    )
+    for number, pair in enumerate(pairs):
+        strangers = [path for category, path in pictures if category != pair.category] or [pair.source]
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
+        on_target = bool(torch.rand((), generator=generator) < 0.5)
+        points = pair.target_points if on_target else pair.source_points
+        if len(points) < 2:
+            continue
+        for _ in range(TRIES):
+            change = _draw(points, strangers, generator)
+            carried = change.points(points)
+            seen = ((carried > 2) & (carried < SIDE - 2)).all(dim=-1)
+            if int(seen.sum()) >= max(min(3, len(points)), 0.6 * len(points)):
+                yield _changed(pair, change, carried, seen, on_target=on_target)
+                break
+
+
+def _changed(pair: TruePair, change: Change, carried: Tensor, seen: Tensor, *, on_target: bool) -> TruePair:
+    pair = replace(
+        pair,
+        name=f"{pair.name}:hard",
+        source_points=pair.source_points[seen] if on_target else carried[seen],
+        target_points=carried[seen] if on_target else pair.target_points[seen],
+    )
+    if not on_target:
+        return replace(pair, source_change=change)
+    left, top, right, bottom = pair.target_box
+    middle = torch.tensor([[(left + right) / 2, (top + bottom) / 2]])
+    x, y = change.points(middle)[0].tolist()
+    across, down = change.scale * (right - left) / 2, change.scale * (bottom - top) / 2
+    return replace(pair, target_change=change, target_box=(x - across, y - down, x + across, y + down))
+
+
+def _draw(points: Float[Tensor, "n 2"], strangers: Sequence[Path], generator: torch.Generator) -> Change:
+    def between(low: float, high: float) -> float:
+        return low + (high - low) * float(torch.rand((), generator=generator))
+
+    low, high = points.amin(dim=0), points.amax(dim=0)
+    extent = float((high - low).max().clamp_min(1))
+    angle, enlargement = math.radians(between(-45, 45)), 2 ** between(-1, 1)
+    mirrored = between(0, 1) < 0.5
+    shrink = extent / (enlargement * EXTENT * SIDE)
+    cosine, sine = math.cos(angle) * shrink, math.sin(angle) * shrink
+    linear = torch.tensor([[cosine, sine], [-sine, cosine]])
+    if mirrored:
+        linear = linear @ torch.diag(torch.tensor([-1.0, 1.0]))
+    gain = torch.tensor([between(0.6, 1.3) for _ in range(3)])
+    mix = (
+        torch.full((3, 3), 1 / 3) if between(0, 1) < GREYS else _hue_turn(between(-math.pi, math.pi), between(0.3, 1.5))
+    )
+    return Change(
+        linear=linear,
+        middle=SIDE * torch.tensor([between(0.25, 0.75), between(0.25, 0.75)]),
+        centre=(low + high) / 2,
+        half=((high - low) / 2 + MARGIN * extent).clamp_min(0.3 * extent),
+        background=strangers[int(torch.randint(len(strangers), (1,), generator=generator))],
+        colours=gain[:, None] * mix,
+        gamma=math.exp(between(-0.5, 0.5)),
+        offset=between(-0.1, 0.2),
+        mirrored=mirrored,
+    )
+
+
+def _hue_turn(angle: float, saturation: float) -> Float[Tensor, "3 3"]:
+    """Returns the matrix that turns colours about the grey axis and stretches them away from it."""
+    grey = torch.full((3, 3), 1 / 3)
+    across = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+    return grey + saturation * (math.cos(angle) * (torch.eye(3) - grey) + math.sin(angle) * across)
