@@ -28,22 +28,21 @@ class Reader:
     whose neighbours lie s source pixels apart is read from the two copies nearest to s.
     """
 
-    def __init__(self, planes: Float[Tensor, "c h w"], *, mode: str = "bicubic") -> None:
+    def __init__(self, planes: Float[Tensor, "c h w"], *, mode: str = "bicubic", beyond: str = "border") -> None:
         """Prepares planes in [0, 1]; colours must be premultiplied (see `premultiplied`).
 
         Args:
             planes: what to read.
             mode: "bicubic" or "bilinear".
+            beyond: what lies outside the picture: "border" repeats its rim, "reflection" mirrors the picture.
         """
         self.hw: Hw = (planes.shape[1], planes.shape[2])
         self._levels: list[Float[Tensor, "c h w"]] = [planes]
         self._mode = mode
+        self._beyond = beyond
 
     def strips(self, warp: Warp) -> Iterator[tuple[slice, Float[Tensor, "c h w"]]]:
-        """Yields (rows, planes) for consecutive rows of the canvas.
-
-        Pixels that the map puts outside the picture repeat its rim.
-        """
+        """Yields (rows, planes) for consecutive rows of the canvas."""
         step = max(1, STRIP_PIXELS // warp.target_hw[1])
         for top in range(0, warp.target_hw[0], step):
             bottom = min(top + step, warp.target_hw[0])
@@ -66,7 +65,9 @@ class Reader:
     def _sample(self, level: int, positions: Float[Tensor, "h w 2"]) -> Float[Tensor, "c h w"]:
         grid = coords.pixels_to_unit(positions, self.hw)[None]
         planes = self._level(level)
-        read = functional.grid_sample(planes[None], grid, mode=self._mode, padding_mode="border", align_corners=False)
+        read = functional.grid_sample(
+            planes[None], grid, mode=self._mode, padding_mode=self._beyond, align_corners=False
+        )
         return read[0].clamp_(0, 1)
 
     def _level(self, level: int) -> Float[Tensor, "c h w"]:

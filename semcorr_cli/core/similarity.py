@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 CHUNK = 1024
@@ -67,13 +67,23 @@ def window_soft_argmax(
 
 
 def soft_positions(
-    queries: Float[Tensor, "n c"], grid: Float[Tensor, "c h w"], *, window: int = 5, temperature: float = 0.02
+    queries: Float[Tensor, "n c"],
+    grid: Float[Tensor, "c h w"],
+    *,
+    region: Bool[Tensor, "h w"] | None = None,
+    window: int = 5,
+    temperature: float = 0.02,
 ) -> Float[Tensor, "n 2"]:
-    """Returns where each query descriptor is found in a feature grid, in fractional cells, in chunks."""
+    """Returns where each query descriptor is found in a feature grid, in fractional cells, in chunks.
+
+    Only cells of the region, which must not be empty, are looked at; None for all.
+    """
     h, w = grid.shape[1:]
     flat = grid.flatten(1)
-    parts = [
-        window_soft_argmax((chunk @ flat).reshape(-1, h, w), window=window, temperature=temperature)
-        for chunk in queries.split(CHUNK)
-    ]
+    parts = []
+    for chunk in queries.split(CHUNK):
+        maps = (chunk @ flat).reshape(-1, h, w)
+        if region is not None:
+            maps = maps.masked_fill(~region, -torch.inf)
+        parts.append(window_soft_argmax(maps, window=window, temperature=temperature))
     return torch.cat(parts) if parts else queries.new_zeros(0, 2)

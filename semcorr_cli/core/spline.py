@@ -24,7 +24,7 @@ from torch import Tensor
 from semcorr_cli.core import coords
 from semcorr_cli.core.coords import Hw
 
-EVALUATION_CHUNK = 8192
+EVALUATION_CHUNK = 4096
 """Points evaluated at once: bounds the kernel matrix to a few tens of megabytes."""
 
 

@@ -76,10 +76,10 @@ class Warp:
         raise AssertionError("unreachable")
 
     @staticmethod
-    def lattice(target_hw: Hw) -> Float[Tensor, "r c 2"]:
-        """Returns the node positions that a warp onto a canvas starts with, before any refinement."""
+    def lattice(target_hw: Hw, finer: int = 1) -> Float[Tensor, "r c 2"]:
+        """Returns the node positions that a warp onto a canvas starts with, or a lattice so many times finer."""
         step = max(LATTICE_STEP, max(target_hw) / COARSEST_SIDE)
-        rows, columns = (max(2, math.ceil(side / step)) for side in target_hw)
+        rows, columns = (finer * max(2, math.ceil(side / step)) for side in target_hw)
         return _node_positions((rows + 1, columns + 1), target_hw)
 
     def rows(self, top: int, bottom: int) -> Float[Tensor, "h w 2"]:

@@ -39,11 +39,17 @@ ANCHOR_WEIGHT = 0.3
 EXACT = 1e4
 """Weight of points set by hand: what they say is met to a fraction of a pixel."""
 
+HAND_TOLERANCE = 0.25
+"""Pixels by which the lattice may miss a point set by hand before it is made finer."""
+
+FINEST = 4
+"""How many times finer it may become."""
+
 SMOOTHING = 1e-5
 """λ of the in-between splines, raised until nothing folds."""
 
-FEATHER = 0.02
-"""Width of the soft edge where one picture's frame ends inside the other's, as a share of the longer side."""
+FEATHER = 0.15
+"""How far beyond its frame a picture, mirrored at its edge, fades out in favour of the other; a share of its side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +127,11 @@ class Morph:
         self.options = options
         self._alpha = source.alpha is not None or target.alpha is not None
         self._places = [Placement.of(image.hw, frame_hw, options.fit) for image in (source, target)]
-        self._readers = [resample.Reader(_linear_planes(image, self._alpha)) for image in (source, target)]
+        self._readers = [
+            resample.Reader(_linear_planes(image, self._alpha), beyond="reflection") for image in (source, target)
+        ]
         self._start, self._end, self._weight = self._control_points(field, by_hand)
+        self._finer = self._refinement(by_hand) if by_hand is not None and len(by_hand) else 1
         self._smoothing = self._unfolding()
 
     def frame(self, t: float) -> NDArray[np.uint8]:
@@ -146,7 +155,7 @@ class Morph:
         weights = torch.zeros(())
         for map_, reader, part in zip(maps, self._readers, (1 - share, share), strict=True):
             depth = _depth(map_.rows(top, bottom), map_.source_hw) / (FEATHER * max(map_.source_hw))
-            weight = part * depth.clamp(1e-3, 1)
+            weight = part * (1 + depth).clamp(1e-3, 1)
             total = total + weight * reader.read(map_, top, bottom)
             weights = weights + weight
         return total / weights
@@ -182,9 +191,24 @@ class Morph:
             weights=self._weight,
             frame_hw=self.frame_hw,
         )
-        both = _Pair(fitted, self.frame_hw)
+        both = _Pair(fitted, self.frame_hw, self._finer)
         ends = zip(self._places, self._readers, strict=True)
         return [both.warp(k, place, reader.hw) for k, (place, reader) in enumerate(ends)]
+
+    def _refinement(self, by_hand: Matches) -> int:
+        """Returns how much finer than usual the lattice must be to follow the spline to the points set by hand."""
+        start, end = self._places[0].to_frame(by_hand.source), self._places[1].to_frame(by_hand.target)
+        self._finer = 1
+        while self._finer < FINEST:
+            missed = 0.0
+            for s in (0.0, 0.5, 1.0):
+                between = torch.lerp(start, end, s)
+                for map_, points in zip(self._maps(s, SMOOTHING), (by_hand.source, by_hand.target), strict=True):
+                    missed = max(missed, float((map_.at(between) - points).norm(dim=-1).max()))
+            if missed <= HAND_TOLERANCE:
+                break
+            self._finer *= 2
+        return self._finer
 
     def _unfolding(self) -> float:
         """Returns the smallest smoothing on a ladder at which no moment folds."""
@@ -200,8 +224,8 @@ class Morph:
 class _Pair:
     """A spline to both pictures, sampled once on the frame's lattice."""
 
-    def __init__(self, fitted: spline.ThinPlateSpline, frame_hw: Hw) -> None:
-        positions = Warp.lattice(frame_hw)
+    def __init__(self, fitted: spline.ThinPlateSpline, frame_hw: Hw, finer: int) -> None:
+        positions = Warp.lattice(frame_hw, finer)
         self._values = fitted(positions.reshape(-1, 2)).reshape(*positions.shape[:2], 4).float()
         self._frame_hw = frame_hw
 

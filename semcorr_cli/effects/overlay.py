@@ -17,6 +17,9 @@ from semcorr_cli.core.quality import Quality
 HEIGHT = 640
 """Largest height of a panel; smaller pictures are enlarged to it at most twofold."""
 
+WIDTH = 4 * HEIGHT
+"""Largest width of a panel; a longer strip of a picture makes both panels lower."""
+
 SUPERSAMPLING = 2
 """The drawing is made this much larger and reduced, for smooth edges."""
 
@@ -33,7 +36,8 @@ def side_by_side(source: Image, target: Image, matches: Matches, quality: Qualit
     dots of one colour belong together; dots are ringed in white and ink, to be seen on any picture. The more confident
     a match, the more solid and wide its line.
     """
-    height = min(HEIGHT, 2 * max(source.hw[0], target.hw[0]))
+    sizes = (source.hw, target.hw)
+    height = max(1, min(HEIGHT, 2 * max(h for h, _ in sizes), *(WIDTH * h // w for h, w in sizes)))
     panels = [_panel(image, height) for image in (source, target)]
     width = sum(panel.width for panel in panels) + GAP
     k = SUPERSAMPLING
@@ -90,7 +94,7 @@ def _foot(canvas: Pillow.Image, count: int, quality: Quality) -> None:
     text = f"{count} of {quality.signs.matches} matches · quality {quality.verdict.value}"
     draw.text((12, middle), text, fill=INK, font=font, anchor="lm")
     legend = "confidence"
-    left = canvas.width - 230
+    left = canvas.width - 250
     if left < draw.textlength(text, font) + 32:
         return
     draw.text((left, middle), legend, fill=INK, font=font, anchor="lm")

@@ -46,9 +46,9 @@ class Pace:
         """Yields every frame's moment; neighbouring transitions share a picture, which is shown once."""
         yield from self._forth(transitions)
         if self.ping_pong:
-            back = list(self._forth(transitions))[-2:0:-1]
-            turned = self.hold  # the last picture has stood still already
-            yield from back[turned:]
+            back = list(self._forth(transitions))[::-1]
+            still = 1 + self.hold  # both ends have stood still on the way forth
+            yield from back[still:-still]
 
     def count(self, transitions: int) -> int:
         """Returns how many frames `moments` yields."""

@@ -32,8 +32,11 @@ Describe = Callable[[Image], FeatureMap]
 WORKING_SIDE = 512
 """Longer side of the copies that are turned and aligned; extractors reduce them further."""
 
-TRUSTED_SUPPORT = 0.5
-"""Support from which two pictures show the same thing, so that close fits are followed rather than smoothed away."""
+SAME_SUPPORT = 0.5
+"""Support from which two pictures show the very same thing, so that fits follow the matches closely."""
+
+SAME_INLIERS = 0.92
+"""Inlier rate from which half that support will do: pictures of the same thing that overlap in part only."""
 
 SUPPORT_CELLS = 32
 """Cells along the target's longer side on which confidence is gathered."""
@@ -61,6 +64,7 @@ class FieldOptions:
         second: the fit to the matches of the aligned pictures.
         close: the fits of further passes, for pictures that show the same thing.
         passes: passes at most, after the first.
+        calibration: name of the extractor by whose figures the verdict is made.
     """
 
     flip: str = "auto"
@@ -75,6 +79,7 @@ class FieldOptions:
         knots=12, scale_start=0.05, scale_end=0.015, smoothing_start=1e-3, smoothing_end=1e-5, refined=0
     )
     passes: int = 5
+    calibration: str = "builtin"
 
 
 def correspond(
@@ -99,7 +104,7 @@ def correspond(
         small_s = small_s.mirrored()
     if fine is not None:
         found = search.refined(fine, small_s, small_t, found)
-    return _finished(found, source.hw, target.hw, turned, seed)
+    return _finished(found, source.hw, target.hw, turned, options.calibration, seed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +119,12 @@ class _Found:
         """Weight that agrees with the map, a row: 1 when every cell has a perfect match on the map."""
         matches = self.cycle.matches
         return float((matches.score * self.fit.trust).sum()) / max(len(matches), 1)
+
+    @property
+    def same_thing(self) -> bool:
+        """The pictures show the very same thing, not two of a kind."""
+        inliers = 1 - self.fit.cost
+        return self.support >= SAME_SUPPORT or (self.support >= SAME_SUPPORT / 2 and inliers >= SAME_INLIERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +161,7 @@ class _Search:
             if closer.support < LOST_SUPPORT:
                 return found
             found = closer
-            if closer.support < TRUSTED_SUPPORT:
+            if step == 0 and not found.same_thing:
                 return found
         return found
 
@@ -182,7 +193,7 @@ class _Search:
         return _Found(replace(cycle, matches=matches), smooth.fit(matches, fit, generator))
 
 
-def _finished(found: _Found, source_hw: Hw, target_hw: Hw, turned: Pose, seed: int) -> Correspondence:
+def _finished(found: _Found, source_hw: Hw, target_hw: Hw, turned: Pose, calibration: str, seed: int) -> Correspondence:
     """Fits both directions at full size, drops outliers, and judges."""
     matches = found.cycle.matches.resized(source_hw, target_hw)
     options = found.fit.options
@@ -203,7 +214,7 @@ def _finished(found: _Found, source_hw: Hw, target_hw: Hw, turned: Pose, seed: i
     )
     if turned.mirrored:
         kept, warp, forward = kept.mirrored_source(), warp.source_mirrored(), forward.target_mirrored()
-    return Correspondence(kept, warp, forward, verdict.judge(signs), turned)
+    return Correspondence(kept, warp, forward, verdict.judge(signs, calibration), turned)
 
 
 def _local_support(matches: Matches) -> Callable[[Float[Tensor, "n 2"]], Float[Tensor, " n"]]:

@@ -99,7 +99,11 @@ def _one_way(
     near = decay >= options.min_decay
     if options.window > 0 and bool(near.any()):
         soft = similarity.soft_positions(
-            queries[near], there.data, window=options.window, temperature=options.temperature
+            queries[near],
+            there.data,
+            region=there.region,
+            window=options.window,
+            temperature=options.temperature,
         )
         end = end.clone()
         end[near] = coords.cells_to_pixels(soft, there.hw, there.image_hw)

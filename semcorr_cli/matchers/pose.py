@@ -67,9 +67,14 @@ def search(support: Callable[[Pose], float], *, flip: str, turns: bool, margin: 
         take([Pose(mirrored=True)], margin)
     if turns and take([_turned(best, turn) for turn in TURNS], margin):
         start = best
-        take([turned for turn in TURNS if not (turned := _turned(start, turn)).still], 1.0)
+        take([turned for turn in TURNS if not _undone(turned := _turned(start, turn))], 1.0)
     return best
 
 
 def _turned(pose: Pose, turn: Pose) -> Pose:
     return Pose(pose.mirrored, pose.angle + turn.angle, round(pose.scale * turn.scale, 2))
+
+
+def _undone(pose: Pose) -> bool:
+    """Tells whether a second turn has taken the first one back; 0.7 × 1.4 is near enough to 1."""
+    return pose.angle == 0 and abs(pose.scale - 1) < 0.05

@@ -7,7 +7,7 @@ RANSAC for Outlier Rejection in Deformable Registration", 2012). The start that 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -117,6 +117,18 @@ def similarity(matches: Matches) -> ThinPlateSpline:
     ratio = coords.resize_points(torch.ones(2, dtype=torch.float64), matches.target_hw, matches.source_hw)
     coefficients[1:] *= ratio[:, None]
     return spline.affine_spline(coefficients)
+
+
+def translation(matches: Matches) -> ThinPlateSpline:
+    """Returns the best translation, by score, after resizing the target to the source."""
+    share = (matches.score / matches.score.sum())[:, None]
+    middle = replace(
+        matches,
+        source=(share * matches.source).sum(dim=0, keepdim=True),
+        target=(share * matches.target).sum(dim=0, keepdim=True),
+        score=matches.score.new_ones(1),
+    )
+    return similarity(middle)
 
 
 def geman_mcclure(residual: Float[Tensor, "..."], scale: float) -> Float[Tensor, "..."]:

@@ -9,6 +9,9 @@ from semcorr_cli.matchers.smooth import SmoothFit
 MIN_DETERMINANT = 0.05
 """Smallest local area ratio, as a share of the median one, that a warp may have anywhere."""
 
+MIN_AREA = 1e-4
+"""Smallest local area ratio at all: matches that crowd in one spot ask for a map that reads nothing but that spot."""
+
 STIFFENING = 4.0
 """Factor by which the smoothing grows until no fold is left."""
 
@@ -35,15 +38,14 @@ def unfold(fit: SmoothFit) -> Unfolded:
     """Samples a fitted map, with its smoothing raised until no cell of the lattice folds or nearly does.
 
     Between nodes the warp is bilinear, so that four positive corner determinants prove that a cell does not fold; see
-    `Warp.determinants`. The last resort is a similarity, which cannot fold.
+    `Warp.determinants`. The last resort is a similarity, or a translation where that one shrinks to a spot.
     """
     field, smoothing = fit.field, fit.options.smoothing_end
     first: float | None = None
     for _ in range(STIFFENINGS if fit.bends else 0):
         warp = Warp.sampled(field, fit.matches.source_hw, fit.matches.target_hw)
-        worst = warp.determinants().amin(dim=-1)
-        first = float((worst <= 0).float().mean()) if first is None else first
-        if float(worst.min()) > MIN_DETERMINANT * max(float(worst.median()), 0.0):
+        first = float((warp.determinants().amin(dim=-1) <= 0).float().mean()) if first is None else first
+        if _sound(warp):
             return Unfolded(warp, first, smoothing)
         smoothing *= STIFFENING
         stiffer = fit.stiffer(smoothing)
@@ -51,6 +53,13 @@ def unfold(fit: SmoothFit) -> Unfolded:
             break
         field = stiffer
     trusted = fit.matches[fit.trust * fit.matches.score >= smooth.MIN_SCORE]
-    field = smooth.similarity(trusted)
-    warp = Warp.sampled(field, fit.matches.source_hw, fit.matches.target_hw)
+    warp = Warp.sampled(smooth.similarity(trusted), fit.matches.source_hw, fit.matches.target_hw)
+    if not _sound(warp):
+        warp = Warp.sampled(smooth.translation(trusted), fit.matches.source_hw, fit.matches.target_hw)
     return Unfolded(warp, first or 0.0, float("inf"))
+
+
+def _sound(warp: Warp) -> bool:
+    """Tells whether no cell folds or nearly does."""
+    worst = warp.determinants().amin(dim=-1)
+    return float(worst.min()) > max(MIN_DETERMINANT * float(worst.median()), MIN_AREA)

@@ -28,18 +28,18 @@ from semcorr_cli.settings import Settings
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 FOLDS = 5
-RIDGE = 0.02
+RIDGE = 0.002
 NAMES = tuple(verdict.WORDS)
 WRONG_LIMIT = 0.02
 """Share of wrong pairs that the threshold of `good` lets pass; some room is left below the 3 per cent asked for."""
 
-POOR_PRECISION = 0.2
-"""Share of `poor` pairs that were successful after all, at most."""
+POOR = 0.25
+"""Probability below which a result is poor."""
 
 
-def collect(folder: Path, features: str) -> Iterator[dict[str, object]]:
+def collect(folder: Path, features: str, every: int) -> Iterator[dict[str, object]]:
     session = Session(SessionOptions(features=features), Settings.from_environment())
-    plain = list(spair.read(folder)) + list(samples.read(SAMPLES))
+    plain = (list(spair.read(folder)) + list(samples.read(SAMPLES)))[::every]
     protocol = Protocol()
     for kind, pairs in (("plain", plain), ("hard", list(hard.harden(plain, 0)))):
         for scored in evaluate.predict(pairs, session, "warp"):
@@ -74,16 +74,16 @@ def wrong(plain: list[TruePair]) -> Iterator[tuple[str, str, Image, Image]]:
 
 
 def fit(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns bias and weights of a ridge logistic regression, each class counting alike."""
+    """Returns bias and weights of a ridge logistic regression in which no good sign counts against a result."""
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
     design = np.column_stack([np.ones(len(x)), (x - mean) / spread])
-    share = np.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean())) / len(y)
 
     def loss(w: NDArray[np.float64]) -> float:
         margin = (2 * y - 1) * (design @ w)
-        return float((share * np.logaddexp(0, -margin)).sum() + RIDGE * (w[1:] ** 2).sum() / 2)
+        return float(np.logaddexp(0, -margin).mean() + RIDGE * (w[1:] ** 2).sum() / 2)
 
-    w = minimize(loss, np.zeros(design.shape[1])).x
+    bounds = [(None, None)] + [(0.0, None)] * x.shape[1]
+    w = minimize(loss, np.zeros(design.shape[1]), bounds=bounds).x
     return np.concatenate([[w[0] - (w[1:] * mean / spread).sum()], w[1:] / spread])
 
 
@@ -97,13 +97,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--features", default="builtin")
+    parser.add_argument("--every", type=int, default=1, help="take every so manieth pair")
     parser.add_argument("--rows", type=Path, help="file to keep the collected signs in")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     if arguments.rows and arguments.rows.exists():
         rows = json.loads(arguments.rows.read_text())
     else:
-        rows = list(collect(arguments.folder, arguments.features))
+        rows = list(collect(arguments.folder, arguments.features, arguments.every))
         if arguments.rows:
             arguments.rows.write_text(json.dumps(rows))
     x = np.array([[r[name] for name in NAMES] for r in rows])
@@ -119,24 +120,19 @@ def main() -> None:
     probability = 1 / (1 + np.exp(-held))
     never = np.isin(kinds, ["wrong", "noise"])
     good = max(0.5, float(np.quantile(probability[never], 1 - WRONG_LIMIT)))
-    ladder = np.linspace(0.02, good, 50)
-    poor = max(
-        (float(t) for t in ladder if y[probability < t].size and y[probability < t].mean() <= POOR_PRECISION),
-        default=0.1,
-    )
     print(f"{len(rows)} pairs, {int(y.sum())} successful; {FOLDS} folds over {len(categories)} categories")
     truth = ~never
     print(
         f"area under the ROC curve: all {auc(held, y):.3f}, pairs with truth {auc(held[truth], y[truth]):.3f}", end=""
     )
     print(f", plain {auc(held[kinds == 'plain'], y[kinds == 'plain']):.3f}")
-    print(f"thresholds: good from {good:.3f}, poor below {poor:.3f}")
+    print(f"thresholds: good from {good:.3f}, poor below {POOR:.3f}")
     for kind in ("plain", "hard", "wrong", "noise"):
         p, k = probability[kinds == kind], pck[kinds == kind]
         for name, chosen in (
             (Verdict.GOOD, p >= good),
-            (Verdict.UNCERTAIN, (p < good) & (p >= poor)),
-            (Verdict.POOR, p < poor),
+            (Verdict.UNCERTAIN, (p < good) & (p >= POOR)),
+            (Verdict.POOR, p < POOR),
         ):
             mean = (
                 f"mean PCK {k[chosen].mean():5.1f}, successful {100 * (k[chosen] >= 50).mean():5.1f} %"
@@ -156,7 +152,7 @@ def main() -> None:
             "weights": {name: round(float(value), 4) for name, value in zip(NAMES, w[1:], strict=True)},
             "low": {name: round(float(value), 4) for name, value in zip(NAMES, low, strict=True)},
             "good": round(good, 4),
-            "poor": round(poor, 4),
+            "poor": POOR,
         }
         path.write_text(json.dumps(table, indent=2) + "\n")
 

@@ -16,7 +16,10 @@ def test_truth_scores_100() -> None:
 @pytest.mark.parametrize("strict", [True, False])
 def test_equals_plain_loops(strict: bool) -> None:
     generator = torch.Generator().manual_seed(0)
-    pairs = [(torch.rand(n, 2, generator=generator) * 100, torch.rand(n, 2, generator=generator) * 100) for n in (5, 9, 2, 14)]
+    pairs = [
+        (torch.rand(n, 2, generator=generator) * 100, torch.rand(n, 2, generator=generator) * 100)
+        for n in (5, 9, 2, 14)
+    ]
     limit = 30.0
     shares, right, total = [], 0, 0
     for predicted, truth in pairs:

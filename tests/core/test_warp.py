@@ -9,11 +9,15 @@ from semcorr_cli.core.warp import TOLERANCE, Warp
 SIDES = st.integers(8, 400)
 
 
-def bent(source_hw: tuple[int, int], target_hw: tuple[int, int], amount: float = 0.05, seed: int = 0) -> spline.ThinPlateSpline:
+def bent(
+    source_hw: tuple[int, int], target_hw: tuple[int, int], amount: float = 0.05, seed: int = 0
+) -> spline.ThinPlateSpline:
     generator = torch.Generator().manual_seed(seed)
     points = spline.lattice_knots(target_hw, 4)
     values = coords.resize_points(points, target_hw, source_hw)
-    values = values + (torch.rand(values.shape, generator=generator, dtype=torch.float64) * 2 - 1) * amount * max(source_hw)
+    values = values + (torch.rand(values.shape, generator=generator, dtype=torch.float64) * 2 - 1) * amount * max(
+        source_hw
+    )
     return spline.fit(points, values, smoothing=0.0, frame_hw=target_hw)
 
 

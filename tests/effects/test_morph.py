@@ -1,0 +1,226 @@
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import interpolate
+
+from semcorr_cli.core import coords, light
+from semcorr_cli.core.correspondence import Correspondence
+from semcorr_cli.core.image import Image
+from semcorr_cli.core.matches import Matches
+from semcorr_cli.core.warp import Warp
+from semcorr_cli.effects.morph import FITS, Morph, MorphOptions, Placement, frames
+from semcorr_cli.effects.pace import Moment, Pace
+from tests.specimens import correspondence, flat, mapped, picture, shifted
+
+HW = (72, 96)
+ELEVEN = [k / 10 for k in range(11)]
+
+
+def resizing(source_hw: tuple[int, int] = HW, target_hw: tuple[int, int] = HW) -> Correspondence:
+    return correspondence(Warp.identity(source_hw, target_hw))
+
+
+def wavy(amount: float, hw: tuple[int, int] = HW) -> Correspondence:
+    return correspondence(mapped(lambda xy: xy + amount * torch.sin(xy.flip(1) / 9), hw, hw))
+
+
+def unknown(warp: Warp) -> Correspondence:
+    return correspondence(warp.with_confidence(lambda xy: torch.zeros(len(xy))))
+
+
+def codes(image: Image) -> NDArray[np.int16]:
+    return (image.rgb * 255 + 0.5).to(torch.uint8).permute(1, 2, 0).numpy().astype(np.int16)
+
+
+def difference(frame: NDArray[np.uint8], expected: NDArray[np.int16]) -> int:
+    return int(np.abs(frame[..., :3].astype(np.int16) - expected).max())
+
+
+def pairs(source: list[list[float]], target: list[list[float]], hw: tuple[int, int] = HW) -> Matches:
+    return Matches(torch.tensor(source), torch.tensor(target), torch.ones(len(source)), hw, hw)
+
+
+@pytest.mark.parametrize("field", [resizing(), wavy(5.0), correspondence(shifted((12.0, -7.0), HW))])
+def test_a_film_starts_with_the_first_picture_and_ends_with_the_second(field: Correspondence) -> None:
+    first, second = picture(HW, 1), picture(HW, 2)
+    morph = Morph(first, second, field, HW, MorphOptions())
+    assert difference(morph.frame(0.0), codes(first)) <= 1
+    assert difference(morph.frame(1.0), codes(second)) <= 1
+
+
+def test_pictures_of_other_sizes_are_placed_in_the_frame() -> None:
+    first, second = picture((72, 110), 1), picture((50, 96), 2)
+    morph = Morph(first, second, resizing(first.hw, second.hw), HW, MorphOptions(fit="auto"))
+    assert difference(morph.frame(0.0), codes(first)[:, 7:103]) <= 1  # little is cut off
+    assert difference(morph.frame(1.0)[11:61], codes(second)) <= 1  # nothing is cut off
+
+
+def test_stretching_fills_the_frame() -> None:
+    first, second = picture((36, 60), 1), picture((50, 40), 2)
+    morph = Morph(first, second, resizing(first.hw, second.hw), HW, MorphOptions(fit="stretch"))
+    for t, image in ((0.0, first), (1.0, second)):
+        enlarged = interpolate(light.to_linear(image.rgb)[None], size=HW, mode="bicubic", align_corners=False)[0]
+        assert difference(morph.frame(t), codes(Image(light.to_srgb(enlarged.clamp(0, 1))))) <= 1
+
+
+def test_a_picture_that_becomes_itself_never_changes() -> None:
+    image = picture(HW)
+    morph = Morph(image, image, resizing(), HW, MorphOptions())
+    assert max(difference(morph.frame(t), codes(image)) for t in ELEVEN) <= 1
+
+
+def test_colours_dissolve_in_linear_light() -> None:
+    morph = Morph(flat(HW, 0.0), flat(HW, 1.0), resizing(), HW, MorphOptions(color_easing="linear"))
+    assert set(morph.frame(0.5).flatten().tolist()) == {188}
+    assert set(morph.frame(0.25).flatten().tolist()) == {137}
+
+
+def test_where_nothing_corresponds_pictures_dissolve_in_place() -> None:
+    first, second = picture(HW, 1), picture(HW, 2)
+    morph = Morph(first, second, unknown(shifted((30.0, 10.0), HW)), HW, MorphOptions(color_easing="linear"))
+    mixed = light.to_srgb(torch.lerp(light.to_linear(first.rgb), light.to_linear(second.rgb), 0.3))
+    assert difference(morph.frame(0.3), codes(Image(mixed))) <= 1
+
+
+def test_parts_travel_straight_from_one_place_to_the_other() -> None:
+    morph = Morph(picture(HW, 1), picture(HW, 2), correspondence(shifted((12.0, -8.0), HW)), HW, MorphOptions())
+    centres = coords.pixel_centres(HW)[4:-4:8, 4:-4:8].reshape(-1, 2)
+    for s in ELEVEN:
+        into_first, into_second = morph._maps(s, morph._smoothing)
+        assert torch.allclose(into_first.at(centres), centres + s * torch.tensor([12.0, -8.0]), atol=0.05)
+        assert torch.allclose(into_second.at(centres), centres - (1 - s) * torch.tensor([12.0, -8.0]), atol=0.05)
+
+
+def test_shape_and_colour_have_easings_of_their_own() -> None:
+    field = correspondence(shifted((12.0, 0.0), HW))
+
+    def at(t: float, shape: str, color: str) -> NDArray[np.uint8]:
+        options = MorphOptions(shape_easing=shape, color_easing=color)
+        return Morph(picture(HW, 1), picture(HW, 2), field, HW, options).frame(t)
+
+    assert np.array_equal(at(0.25, "ease-in", "ease-in"), at(0.0625, "linear", "linear"))
+    assert not np.array_equal(at(0.25, "ease-in", "linear"), at(0.25, "linear", "linear"))
+    assert not np.array_equal(at(0.25, "linear", "ease-in"), at(0.25, "linear", "linear"))
+
+
+@pytest.mark.parametrize("field", [resizing(), wavy(3.0), unknown(resizing().warp)], ids=["still", "wavy", "unknown"])
+def test_points_set_by_hand_meet(field: Correspondence) -> None:
+    hand = pairs([[30.0, 30.0], [70.0, 50.0]], [[36.0, 24.0], [64.0, 55.0]])
+    morph = Morph(picture(HW, 1), picture(HW, 2), field, HW, MorphOptions(), hand)
+    for s in (0.25, 0.5, 1.0):
+        between = torch.lerp(hand.source, hand.target, s)
+        into_first, into_second = morph._maps(s, morph._smoothing)
+        assert float((into_first.at(between) - hand.source).norm(dim=-1).max()) < 0.5
+        assert float((into_second.at(between) - hand.target).norm(dim=-1).max()) < 0.5
+
+
+def test_a_dot_and_its_partner_set_by_hand_are_seen_half_way() -> None:
+    first, second = flat(HW, 0.0), flat(HW, 0.0)
+    first.rgb[0, 28:33, 28:33] = 1  # a red dot about (30.5, 30.5)
+    second.rgb[1, 40:45, 38:43] = 1  # a green dot about (40.5, 42.5)
+    hand = pairs([[30.5, 30.5]], [[40.5, 42.5]])
+    frame = Morph(first, second, resizing(), HW, MorphOptions(), hand).frame(0.5).astype(np.float64)
+    y, x = np.mgrid[: HW[0], : HW[1]] + 0.5
+    for channel in (0, 1):
+        weight = frame[..., channel] / frame[..., channel].sum()
+        assert (weight * x).sum() == pytest.approx(35.5, abs=0.5)
+        assert (weight * y).sum() == pytest.approx(36.5, abs=0.5)
+
+
+@pytest.mark.parametrize("amount", [2.0, 8.0, 30.0])
+@pytest.mark.parametrize(
+    "hand", [None, pairs([[30.0, 30.0], [60.0, 40.0]], [[45.0, 20.0], [52.0, 55.0]])], ids=["alone", "with points"]
+)
+def test_nothing_folds_at_any_moment(amount: float, hand: Matches | None) -> None:
+    morph = Morph(picture(HW, 1), picture(HW, 2), wavy(amount), HW, MorphOptions(), hand)
+    for s in ELEVEN:
+        for map_ in morph._maps(s, morph._smoothing):
+            assert float(map_.determinants().min()) > 0
+
+
+def test_no_point_set_by_hand_is_as_if_none_could_be() -> None:
+    first, second, none = picture(HW, 1), picture(HW, 2), torch.zeros(0, 2)
+    by_hand = Matches(none, none, none[:, 0], HW, HW)
+    with_, without = (Morph(first, second, wavy(3.0), HW, MorphOptions(), hand) for hand in (by_hand, None))
+    assert np.array_equal(with_.frame(0.4), without.frame(0.4))
+
+
+@pytest.mark.parametrize("which", [(True, False), (False, True), (True, True), (False, False)])
+def test_frames_have_alpha_when_either_picture_has(which: tuple[bool, bool]) -> None:
+    first, second = picture(HW, 1, alpha=which[0]), picture(HW, 2, alpha=which[1])
+    morph = Morph(first, second, resizing(), HW, MorphOptions(color_easing="linear"))
+    channels = 4 if any(which) else 3
+    for t in (0.0, 0.5, 1.0):
+        frame = morph.frame(t)
+        assert (frame.shape, frame.dtype) == ((*HW, channels), np.uint8)
+        if channels == 4:
+            corner = (1 - t) * (0 if which[0] else 1) + t * (0 if which[1] else 1)
+            assert abs(int(frame[1, 1, 3]) - 255 * corner) <= 1
+            assert frame[HW[0] // 2, HW[1] // 2, 3] == 255
+
+
+def test_hidden_colours_do_not_show() -> None:
+    first, second = picture(HW, 1, alpha=True), flat(HW, 0.5)
+    poisoned = Image(torch.where(first.alpha == 0, torch.ones(3, 1, 1), first.rgb), first.alpha)
+    for t in (0.3, 0.7):
+        clean, dirty = (Morph(image, second, resizing(), HW, MorphOptions()).frame(t) for image in (first, poisoned))
+        assert np.array_equal(dirty, clean)
+
+
+@pytest.mark.parametrize(
+    ("picture_hw", "frame_hw", "fit", "scale", "offset"),
+    [
+        ((100, 200), (50, 50), "stretch", (4, 2), (0, 0)),
+        ((100, 200), (50, 50), "cover", (2, 2), (50, 0)),
+        ((100, 200), (50, 50), "contain", (4, 4), (0, -50)),
+        ((100, 200), (50, 50), "auto", (4, 4), (0, -50)),
+        ((100, 110), (100, 100), "auto", (1, 1), (5, 0)),
+        ((60, 30), (120, 90), "cover", (1 / 3, 1 / 3), (0, 10)),
+        ((60, 30), (120, 90), "contain", (0.5, 0.5), (-7.5, 0)),
+    ],
+)
+def test_placement_by_hand(
+    picture_hw: tuple[int, int],
+    frame_hw: tuple[int, int],
+    fit: str,
+    scale: tuple[float, float],
+    offset: tuple[float, float],
+) -> None:
+    place = Placement.of(picture_hw, frame_hw, fit)
+    assert place.scale == pytest.approx(scale)
+    assert place.offset == pytest.approx(offset)
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_placement_goes_there_and_back_and_keeps_the_middle(fit: str) -> None:
+    place = Placement.of((77, 133), (90, 64), fit)
+    xy = torch.rand(20, 2, generator=torch.Generator().manual_seed(0)) * 100
+    assert torch.allclose(place.to_frame(place.to_picture(xy)), xy, atol=1e-4)
+    assert torch.allclose(place.to_picture(torch.tensor([32.0, 45.0])), torch.tensor([66.5, 38.5]), atol=1e-4)
+
+
+class Counting(Morph):
+    """A transition that only counts how often it is drawn; a frame's code tells transition and time."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        self.drawn: list[float] = []
+
+    def frame(self, t: float) -> NDArray[np.uint8]:
+        self.drawn.append(t)
+        return np.full((8, 8, 3), self.code + round(10 * t), np.uint8)
+
+
+def test_a_film_is_its_moments_and_a_held_one_is_drawn_once() -> None:
+    morphs: list[Morph] = [Counting(0), Counting(100)]
+    pace = Pace(frames=3, hold=4)
+    film = [int(frame[0, 0, 0]) for frame in frames(morphs, pace.moments(2))]
+    assert film == [100 * moment.transition + round(10 * moment.t) for moment in pace.moments(2)]
+    assert len(film) == pace.count(2)
+    assert [morph.drawn for morph in morphs] == [[0.0, 0.5, 1.0], [0.5, 1.0]]
+
+
+def test_a_film_of_no_moments_is_empty() -> None:
+    nothing: list[Moment] = []
+    assert list(frames([Counting(0)], iter(nothing))) == []
