@@ -6,9 +6,10 @@
     ├── MissingError             exit 4   weights or an optional package that are not there
     ├── DeviceError              exit 5   a device that is absent, or memory that ran out
     ├── OutputError              exit 6   an output that exists or cannot be written
-    └── QualityError             exit 7   a result below --min-quality
+    ├── QualityError             exit 7   a result below --min-quality
+    └── Interrupted              exit 130 Ctrl-C; exit 143 for SIGTERM
 
-The codes are part of the stable interface: scripts may rely on them. Ctrl-C ends in 130, SIGTERM in 143.
+The codes are part of the stable interface: scripts may rely on them.
 """
 
 from enum import IntEnum
@@ -91,3 +92,13 @@ class QualityError(SemcorrError):
 
     exit_code = ExitCode.QUALITY
     kind = "quality"
+
+
+class Interrupted(SemcorrError):
+    """Ctrl-C or SIGTERM: everything unfinished has been cleared away."""
+
+    kind = "interrupted"
+
+    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED) -> None:
+        super().__init__("interrupted; nothing was left behind")
+        self.exit_code = exit_code

@@ -3,6 +3,7 @@
 A session is built once and reused: by a command for its pictures, by `evaluate` and batches for thousands of pairs.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -70,6 +71,7 @@ class Session:
         self.spec, self._weights = _choose(options, settings)
         self.device = _device(options.device)
         self.dtype = _dtype(options.dtype, self.device)
+        self._field = replace(options.field, calibration=self.spec.name)
         self._cache = FeatureCache(settings.cache, settings.cache_limit) if options.cache else None
         self._extractors: dict[bool, Extractor] = {}
         self._from_cache: dict[str, bool] = {}
@@ -97,7 +99,7 @@ class Session:
     def correspond(self, source: Image, target: Image) -> Correspondence:
         """Finds the correspondence field between two pictures."""
         fine = (lambda image: self.features(image, fine=True)) if self.spec.cheap else None
-        return fields.correspond(source, target, self.features, fine, self.options.field, self.options.seed)
+        return fields.correspond(source, target, self.features, fine, self._field, self.options.seed)
 
     def on_device(self, source: Image, target: Image) -> tuple[Image, Image]:
         """Returns a pair of pictures where the session works, for effects to be drawn there."""
@@ -127,7 +129,7 @@ def local_weights(spec: ExtractorSpec, options: SessionOptions, settings: Settin
     """Returns the local files of an extractor's weights; None where one is missing."""
     if spec.name in options.weights:
         return [options.weights[spec.name]]
-    paths = [settings.weights / file.local_name for file in spec.weights]
+    paths = spec.files(settings.weights)
     return paths if all(path.is_file() for path in paths) else None
 
 
@@ -142,7 +144,7 @@ def _choose(options: SessionOptions, settings: Settings) -> tuple[ExtractorSpec,
         spec = extractors.find(name)
         if spec is None:
             raise UsageError(f"--weights names {name!r}, which is no extractor", hint=f"known: {known}")
-        if not spec.weights:
+        if not spec.files(settings.weights):
             raise UsageError(f"--weights {name}={path}: {name} needs no weights")
         if not path.exists():
             raise MissingError(f"--weights {name}: there is no file {path}")
@@ -167,6 +169,8 @@ def _device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if re.fullmatch(r"cpu|mps|cuda(:\d+)?", name) is None:
+        raise DeviceError(f"--device {name!r} is no device", hint="auto, cpu, cuda, cuda:N or mps")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

@@ -1,6 +1,7 @@
 """Fixtures of all tests. No test sees the user's home, the network, or shapes that the annotations do not allow."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 from PIL import Image as Pillow
+
+import tests.checking  # noqa: F401 (the hook below resolves it by name)
 
 CHECKED = ("core", "extractors", "matchers", "effects", "io", "datasets", "session", "evaluate")
 install_import_hook([f"semcorr_cli.{name}" for name in CHECKED], "tests.checking.checked")
@@ -31,7 +34,14 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
-    for name in ("SEMCORR_HOME", "SEMCORR_CACHE", "SEMCORR_CACHE_LIMIT", "SEMCORR_OFFLINE", "HF_HUB_OFFLINE", "HF_HOME"):
+    for name in (
+        "SEMCORR_HOME",
+        "SEMCORR_CACHE",
+        "SEMCORR_CACHE_LIMIT",
+        "SEMCORR_OFFLINE",
+        "HF_HUB_OFFLINE",
+        "HF_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -87,7 +97,10 @@ def shell() -> Callable[..., Ran]:
 
     def run(*arguments: object, stdin: bytes = b"", cwd: Path | None = None) -> Ran:
         command = [sys.executable, "-m", "semcorr_cli", *map(str, arguments)]
-        done = subprocess.run(command, input=stdin, capture_output=True, cwd=cwd or ROOT, timeout=300, check=False)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # this checkout, whatever is installed
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, cwd=cwd or ROOT, env=environment, timeout=300, check=False
+        )
         return Ran(done.returncode, done.stdout, done.stderr.decode())
 
     return run
@@ -99,7 +112,10 @@ def textured(hw: tuple[int, int], seed: int = 0) -> np.ndarray:
     total = np.zeros((*hw, 3))
     for size in (4, 8, 16, 32, 64):
         small = rng.random((max(2, hw[0] * size // 256), max(2, hw[1] * size // 256), 3))
-        layers = [Pillow.fromarray(small[..., k].astype(np.float32)).resize(hw[::-1], Pillow.Resampling.BICUBIC) for k in range(3)]
+        layers = [
+            Pillow.fromarray(small[..., k].astype(np.float32)).resize(hw[::-1], Pillow.Resampling.BICUBIC)
+            for k in range(3)
+        ]
         total += np.stack([np.asarray(layer) for layer in layers], axis=-1) * 12 / size**0.5
     total = (total - total.min()) / (total.max() - total.min())
     return (total * 255).astype(np.uint8)

@@ -1,18 +1,23 @@
 """The app, and main(): the one place where errors become exit codes."""
 
+import inspect
 import logging
+import signal
 import sys
+import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
 from semcorr_cli import __version__
-from semcorr_cli.cli import cache, doctor, evaluate, extract, match, models, morph, output, warp
+from semcorr_cli.cli import cache, doctor, evaluate, extract, match, models, morph, output, train, warp
 from semcorr_cli.cli.options import shared
-from semcorr_cli.errors import DeviceError, ExitCode, OutputError, SemcorrError
+from semcorr_cli.errors import DeviceError, ExitCode, Interrupted, OutputError, SemcorrError
 from semcorr_cli.settings import calm_libraries
 
 EPILOG = (
@@ -74,35 +79,62 @@ def _add(parent: typer.Typer, name: str, verb: Callable[..., None], summary: str
 
     guarded.__signature__ = unfolded.__signature__  # type: ignore[attr-defined]
     guarded.__annotations__ = unfolded.__annotations__
-    guarded.__doc__ = verb.__doc__
+    guarded.__doc__ = _reflowed(verb.__doc__ or "")
     parent.command(name, short_help=summary, epilog=EPILOG)(guarded)
+
+
+def _reflowed(text: str) -> str:
+    """Returns help with each paragraph on one line, to be wrapped to the terminal; examples keep their lines."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(part if part.startswith("\b") else part.replace("\n", " ") for part in paragraphs)
 
 
 def _run(name: str, verb: Callable[..., None], values: dict[str, Any]) -> None:
     """Runs a verb with stdout guarded, and leaves with the exit code of whatever happens."""
-    with output.guarded(name) as out:
+    with output.guarded(name) as out, _interruptible() as caught:
         out.as_json = values["json"]
         out.level = -1 if values["quiet"] else values["verbose"]
         _set_logging(out.level)
         error: SemcorrError | None = None
-        code = ExitCode.DONE
         try:
             verb(**values)
         except SemcorrError as failure:
             error = failure
         except KeyboardInterrupt:
-            error, code = SemcorrError("interrupted; nothing was left behind"), ExitCode.INTERRUPTED
+            error = Interrupted()
         except BrokenPipeError:
             error = OutputError("whoever reads stdout has gone away")
         except MemoryError:
             error = DeviceError("out of memory", hint="a smaller --max-side, or smaller pictures")
         except Exception as failure:  # the last line of defence: everything above is expected, this is our bug
             error = _out_of_memory(failure) or _bug(failure, out)
+        if error is not None and caught:  # libraries turn an interruption into errors of their own
+            error = Interrupted(ExitCode(128 + caught[0]))
         if error is not None:
-            code = code or error.exit_code
             out.failure(error)
         out.envelope(error)
-    raise SystemExit(int(code))
+    raise SystemExit(int(ExitCode.DONE if error is None else error.exit_code))
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Turns Ctrl-C and SIGTERM into KeyboardInterrupt, so that temporary files go; yields the signals that came."""
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield caught
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        yield caught
+    finally:
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
 
 
 def _out_of_memory(failure: Exception) -> SemcorrError | None:
@@ -133,6 +165,7 @@ _add(app, "warp", warp.warp, "Redraw a picture in the layout of another.")
 _add(app, "morph", morph.morph, "Make a film in which pictures become each other.")
 _add(app, "extract", extract.extract, "Write a picture's feature map.")
 _add(app, "evaluate", evaluate.evaluate, "Measure PCK on a data set.")
+_add(app, "train", train.train, "Train or fine-tune the built-in extractor on pictures of your own.")
 _add(app, "doctor", doctor.doctor, "Print versions, devices, folders and weights.")
 _models = _group("The extractors, and where their weights lie.")
 _add(_models, "list", models.list_, "List the extractors.", title="models list")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def extract(
-    image: Annotated[str, typer.Argument(help="Picture to describe; - for stdin.", show_default=False)],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Picture to describe; - for stdin.")],
     *,
     options: FeatureOptions,
 ) -> None:

@@ -50,8 +50,10 @@ def _complete_features(incomplete: str) -> list[str]:
     return [name for name in ("auto", *extractors.names()) if name.startswith(incomplete)]
 
 
-Source = Annotated[str, typer.Argument(help="Picture that is read; - for stdin.", show_default=False)]
-Target = Annotated[str, typer.Argument(help="Picture whose layout is followed; - for stdin.", show_default=False)]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="Picture that is read; - for stdin.", show_default=False)]
+Target = Annotated[
+    str, typer.Argument(metavar="TARGET", help="Picture whose layout is followed; - for stdin.", show_default=False)
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -110,24 +110,44 @@ class Output:
             raise UsageError("-o - would fill the terminal with a picture", hint="pipe it on, or give -o a file")
 
     def progress(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
-        """Yields the items with a progress bar on stderr, if that is a terminal, once a second has passed."""
+        """Yields the items with a progress bar."""
+        with self.bar(total, what) as advance:
+            for done, item in enumerate(items, start=1):
+                yield item
+                advance(done, "")
+
+    @contextmanager
+    def bar(self, total: int, what: str) -> Iterator[Callable[[int, str], None]]:
+        """Opens a progress bar on stderr, shown if that is a terminal and a second has passed.
+
+        Yields:
+            What moves it: called with how much is done of `total`, and a word on how it goes.
+        """
         if self.level < 0 or not self.console.is_terminal:
-            yield from items
+            yield lambda done, word: None
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn(what),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[word]}"),
+        )
         bar = Progress(*columns, console=self.console, transient=True)
-        task = bar.add_task(what, total=total)
-        shown = False
-        start = time.monotonic()
+        task = bar.add_task(what, total=total, word="")
+        start, shown = time.monotonic(), False
+
+        def advance(done: int, word: str) -> None:
+            nonlocal shown
+            bar.update(task, completed=done, word=word)
+            if not shown and time.monotonic() - start > 1:
+                bar.start()
+                shown = True
+
         try:
-            for item in items:
-                yield item
-                bar.advance(task)
-                if not shown and time.monotonic() - start > 1:
-                    bar.start()
-                    shown = True
+            yield advance
         finally:
             if shown:
                 bar.stop()

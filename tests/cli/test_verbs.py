@@ -1,0 +1,148 @@
+import av
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from tests.conftest import SAMPLES, textured
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "apng", "avif", "mp4", "webm"])
+def test_morph_writes_every_kind_of_film(semcorr, pictures, tmp_path, suffix):
+    place = tmp_path / f"film.{suffix}"
+    ran = semcorr("morph", *pictures, "--frames", 4, "--fps", 10, "-o", place, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.envelope["result"]["frames"] == 4
+    if suffix in ("mp4", "webm"):
+        with av.open(str(place)) as film:
+            sizes = [(frame.height, frame.width) for frame in film.decode(video=0)]
+    else:
+        with Pillow.open(place) as film:
+            sizes = [(film.height, film.width)] * film.n_frames
+    assert sizes == [tuple(ran.envelope["result"]["hw"])] * 4
+
+
+def test_morph_writes_a_folder(semcorr, pictures, tmp_path):
+    assert semcorr("morph", *pictures, "--frames", 3, "-o", tmp_path / "frames", "-q").code == 0
+    names = sorted(path.name for path in (tmp_path / "frames").iterdir())
+    assert names == ["frame_00000.png", "frame_00001.png", "frame_00002.png"]
+    first = np.asarray(Pillow.open(tmp_path / "frames" / names[0]), np.int16)
+    assert np.abs(first - np.asarray(Pillow.open(pictures[0]).convert("RGB"), np.int16)).max() <= 1
+
+
+def test_morph_of_three_with_hold_and_ping_pong(semcorr, pictures, tmp_path):
+    ran = semcorr(
+        "morph", *pictures, pictures[0], "--frames", 3, "--hold", "0.1s", "--fps", 20, "--ping-pong",
+        "-o", tmp_path / "film.gif", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    # 1 + 2 held, 2 steps, 2 held, 2 steps, 2 held; then back without showing the ends again.
+    assert ran.envelope["result"]["frames"] == Pillow.open(tmp_path / "film.gif").n_frames
+    assert ran.envelope["result"]["fps"] == 20
+
+
+@pytest.mark.parametrize(("size", "hw"), [("64x48", [48, 64]), ("80", [60, 80]), ("63", [46, 62])])
+def test_morph_sizes(semcorr, pictures, tmp_path, size, hw):
+    ran = semcorr("morph", *pictures, "--frames", 2, "--size", size, "-o", tmp_path / "film.mp4", "--json")
+    assert ran.envelope["result"]["hw"] == hw
+
+
+@pytest.mark.parametrize(("option", "value"), [("--size", "huge"), ("--size", "4x4"), ("--hold", "often")])
+def test_morph_refuses_senseless_values(semcorr, pictures, tmp_path, option, value):
+    ran = semcorr("morph", *pictures, option, value, "-o", tmp_path / "film.gif")
+    assert ran.code == 2
+    assert not (tmp_path / "film.gif").exists()
+
+
+def test_morph_points_by_hand(semcorr, pictures, tmp_path):
+    points = tmp_path / "p.csv"
+    points.write_text("source_x,source_y,target_x,target_y\n60,60,66,56\n")
+    ran = semcorr("morph", *pictures, "--points", points, "--frames", 2, "-o", tmp_path / "film.gif")
+    assert ran.code == 0, ran.err
+    points.write_text("60,60,66,56\n60,60,66,oops\n")
+    ran = semcorr("morph", *pictures, "--points", points, "--frames", 2, "-o", tmp_path / "other.gif")
+    assert ran.code == 3
+    assert "line 2" in ran.err
+
+
+def test_warp_draws_the_source_on_the_targets_canvas(semcorr, pictures, tmp_path):
+    assert semcorr("warp", *pictures, "-o", tmp_path / "o.png", "-q").code == 0
+    drawn = np.asarray(Pillow.open(tmp_path / "o.png").convert("RGB"), np.float32)
+    target = np.asarray(Pillow.open(pictures[1]).convert("RGB"), np.float32)
+    assert drawn.shape == target.shape
+    inner = (slice(20, -20), slice(20, -20))
+    assert np.abs(drawn - target)[inner].mean() < 6
+
+
+def test_warp_keeps_16_bits_and_transparency(semcorr, tmp_path):
+    import cv2
+
+    values = (textured((100, 120)).astype(np.uint16) * 257) + 3
+    alpha = np.full((100, 120, 1), 65535, np.uint16)
+    alpha[:, :30] = 0
+    cv2.imwrite(str(tmp_path / "deep.png"), np.concatenate([values[..., ::-1], alpha], axis=2))
+    ran = semcorr("warp", tmp_path / "deep.png", tmp_path / "deep.png", "-o", tmp_path / "o.png", "-q")
+    assert ran.code == 0, ran.err
+    written = cv2.imread(str(tmp_path / "o.png"), cv2.IMREAD_UNCHANGED)
+    assert written.dtype == np.uint16
+    assert written.shape == (100, 120, 4)
+    assert (written[:, :20, 3] == 0).mean() > 0.9
+    assert np.abs(written[20:-20, 50:-20, 2].astype(int) - values[20:-20, 50:-20, 0]).mean() < 1200
+
+
+def test_warp_background_transparent(semcorr, pictures, tmp_path):
+    assert semcorr("warp", *pictures, "--background", "transparent", "-o", tmp_path / "o.png", "-q").code == 0
+    assert Pillow.open(tmp_path / "o.png").mode == "RGBA"
+
+
+def test_masks_are_taken_and_checked(semcorr, pictures, tmp_path):
+    mask = np.zeros((120, 160), np.uint8)
+    mask[30:90, 40:120] = 255
+    Pillow.fromarray(mask).save(tmp_path / "mask.png")
+    ran = semcorr("match", *pictures, "--source-mask", tmp_path / "mask.png", "--json")
+    points = np.array([entry["source"] for entry in ran.envelope["result"]["matches"]])
+    assert points[:, 0].min() > 30
+    assert points[:, 0].max() < 130
+    Pillow.fromarray(mask[:, :50]).save(tmp_path / "narrow.png")
+    ran = semcorr("match", *pictures, "--source-mask", tmp_path / "narrow.png", "--json")
+    assert ran.code == 3
+    assert "another shape" in ran.err
+
+
+def test_extract_writes_safetensors_and_pictures(semcorr, pictures, tmp_path):
+    from safetensors.torch import load_file
+
+    assert semcorr("extract", pictures[0], "-o", tmp_path / "f.safetensors", "-q").code == 0
+    features = load_file(tmp_path / "f.safetensors")["features"]
+    ran = semcorr("extract", pictures[0], "-o", tmp_path / "f.npz", "--json")
+    result = ran.envelope["result"]
+    assert [result["channels"], *result["grid_hw"]] == list(features.shape)
+    with np.load(tmp_path / "f.npz") as file:
+        assert np.array_equal(file["features"], features.numpy())
+    assert semcorr("extract", pictures[0], "-o", tmp_path / "f.png", "-q").code == 0
+    assert Pillow.open(tmp_path / "f.png").size == (160, 120)
+
+
+def test_evaluate_prints_the_pinned_keys(semcorr):
+    ran = semcorr("evaluate", "samples", SAMPLES, "--predict", "nearest", "--limit", 6, "--json")
+    assert ran.code == 0, ran.err
+    result = ran.envelope["result"]
+    assert sorted(result) == ["categories", "hard", "pairs", "pck", "predict", "protocol"]
+    assert sorted(result["pck"]) == ["per_image", "per_point"]
+    assert list(result["pck"]["per_image"]) == ["0.05", "0.10", "0.20"]
+    assert result["pairs"] == 6
+    assert 20 < result["pck"]["per_image"]["0.10"] <= 100
+
+
+def test_evaluate_prints_a_table(semcorr):
+    ran = semcorr("evaluate", "samples", SAMPLES, "--predict", "nearest", "--limit", 4)
+    assert "all" in ran.out.decode()
+
+
+@pytest.mark.parametrize("arguments", [("--protocol", "sometimes"), ("--limit", "0")])
+def test_evaluate_refuses_senseless_options(semcorr, arguments):
+    assert semcorr("evaluate", "samples", SAMPLES, *arguments).code == 2
+
+
+def test_evaluate_of_a_strange_folder_is_exit_3(semcorr, tmp_path):
+    assert semcorr("evaluate", "spair", tmp_path).code == 3
+    assert semcorr("evaluate", "samples", tmp_path).code == 3
