@@ -32,6 +32,7 @@ def list_(*, options: TalkOptions) -> None:
     rows = []
     for spec in extractors.SPECS:
         size = sum(file.size for file in spec.weights)
+        size += sum(path.stat().st_size for path in spec.files(settings.weights) if spec.packaged)
         here = is_here(spec, settings)
         rows.append({"name": spec.name, "bytes": size, "here": here, "licence": spec.licence, "summary": spec.summary})
         table.add_row(
@@ -54,7 +55,7 @@ def path(name: Name, *, options: TalkOptions) -> None:
         raise UsageError(f"{name!r} is no extractor", hint=f"known: {', '.join(extractors.names())}")
     settings = Settings.from_environment()
     out = output.current()
-    files = [settings.weights / file.local_name for file in spec.weights]
+    files = spec.files(settings.weights)
     out.result["files"] = [{"path": str(file), "here": file.is_file()} for file in files]
     for file in files:
         out.text(str(file))
@@ -62,4 +63,4 @@ def path(name: Name, *, options: TalkOptions) -> None:
 
 def is_here(spec: ExtractorSpec, settings: Settings) -> bool:
     """Tells whether all weights of an extractor are on this disk."""
-    return all((settings.weights / file.local_name).is_file() for file in spec.weights)
+    return all(path.is_file() for path in spec.files(settings.weights))

@@ -1,9 +1,9 @@
 """Images become feature maps; one file a backbone. SPECS is the table of names and imports no torch."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from semcorr_cli.extractors.options import ExtractorOptions, SiftOptions
+from semcorr_cli.extractors.options import BuiltinOptions, ExtractorOptions, SiftOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class ExtractorSpec:
         stride: working pixels a cell.
         licence: of the code and weights together.
         version: raised when the same picture would give other numbers; part of the cache key.
-        weights: files needed; empty when there are none.
+        weights: files needed from a hub; empty when there are none.
+        packaged: name of the file of weights that lies beside this one; empty when there is none.
         fine_options: options for describing aligned pictures, with less context; None for the same as the first time.
         cheap: features take well under a second on a CPU, so that poses may be searched and features re-extracted.
     """
@@ -59,15 +60,35 @@ class ExtractorSpec:
     licence: str
     version: int
     weights: tuple[WeightsFile, ...] = ()
+    packaged: str = ""
     fine_options: ExtractorOptions | None = None
     cheap: bool = False
+
+    def files(self, folder: Path) -> list[Path]:
+        """Returns where the files of weights lie, or would lie, given the folder of downloaded ones."""
+        if self.packaged:
+            return [Path(__file__).with_name(self.packaged)]
+        return [folder / file.local_name for file in self.weights]
 
 
 SPECS: tuple[ExtractorSpec, ...] = (
     ExtractorSpec(
         name="builtin",
-        summary="dense RootSIFT at four scales; no weights, no network, a fraction of a second on a CPU",
-        entry="semcorr_cli.extractors.builtin:DenseSift",
+        summary="a small network of our own, in the package; no network, a fraction of a second on a CPU",
+        entry="semcorr_cli.extractors.builtin:Builtin",
+        options=BuiltinOptions(),
+        channels=128,
+        stride=8,
+        licence="Apache-2.0",
+        version=2,
+        packaged="builtin.safetensors",
+        fine_options=BuiltinOptions(sift_weight=1.0, sift_patches=(32, 64, 128)),
+        cheap=True,
+    ),
+    ExtractorSpec(
+        name="sift",
+        summary="dense RootSIFT at four scales; no weights, no learning",
+        entry="semcorr_cli.extractors.sift:DenseSift",
         options=SiftOptions(),
         channels=4 * 128,
         stride=8,

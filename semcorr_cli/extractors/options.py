@@ -32,3 +32,20 @@ class SiftOptions(ExtractorOptions):
     patches: tuple[int, ...] = (40, 80, 160, 320)
     patch_weights: tuple[float, ...] = (1.0, 1.5, 1.5, 1.5)
     position_prior: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinOptions(ExtractorOptions):
+    """Options of the built-in network.
+
+    Attributes:
+        side: working size in pixels of the picture's longer side; a cell of the grid is 8 of them.
+        scales: sizes at which the network looks, as shares of `side`; the maps are averaged.
+        sift_weight: weight of dense RootSIFT in the similarity, beside the network's 1; 0 for none.
+        sift_patches: its patches, in working pixels.
+    """
+
+    side: int = 320
+    scales: tuple[float, ...] = (0.5, 0.6, 0.8)
+    sift_weight: float = 0.0
+    sift_patches: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""The built-in extractor: dense RootSIFT at several scales, through OpenCV; no weights.
+"""Dense RootSIFT at several scales, through OpenCV; no weights.
 
 SIFT (Lowe 2004) computed on a grid, as in SIFT flow (Liu et al. 2011), with the Hellinger normalisation of Arandjelović
 & Zisserman (2012). Wide patches carry the meaning (where on the object am I), narrow ones the precision; each scale is
@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional
 
 from semcorr_cli.core.features import FeatureMap
@@ -38,30 +40,32 @@ BACKGROUND = 0.5
 
 
 class DenseSift(Extractor):
-    """Dense RootSIFT descriptors, `128 × len(patches)` channels (+ 2 with a position prior)."""
+    """Dense RootSIFT descriptors, `128 × len(patches)` channels (+ 4 with a position prior)."""
 
     options: SiftOptions
 
     def extract(self, images: Sequence[Image]) -> list[FeatureMap]:
         """Returns a feature map for each picture."""
-        return [self._extract(image) for image in images]
+        return [FeatureMap(dense_root_sift(image, self.options).to(self.device), image.hw) for image in images]
 
-    def _extract(self, image: Image) -> FeatureMap:
-        o = self.options
-        height, width = working_hw(image.hw, o.side, o.stride)
-        grid_h, grid_w = height // o.stride, width // o.stride
-        colours = image.over(BACKGROUND).permute(1, 2, 0).cpu().numpy()
-        grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_RGB2GRAY), np.float32)
-        parts = [
-            weight**0.5 * _scale(grey, (grid_h, grid_w), o.stride, patch)
-            for patch, weight in zip(o.patches, o.patch_weights, strict=True)
-        ]
-        if o.position_prior > 0:
-            row, column = np.mgrid[0:grid_h, 0:grid_w].reshape(2, -1)
-            angle = np.stack([(column + 0.5) / grid_w, (row + 0.5) / grid_h]) * (np.pi / 2)
-            parts.append((o.position_prior / 2) ** 0.5 * np.concatenate([np.cos(angle), np.sin(angle)]).T)
-        data = torch.from_numpy(np.concatenate(parts, axis=1).astype(np.float32)).T.reshape(-1, grid_h, grid_w)
-        return FeatureMap(functional.normalize(data, dim=0).contiguous().to(self.device), image.hw)
+
+def dense_root_sift(image: Image, options: SiftOptions) -> Float[Tensor, "c h w"]:
+    """Returns unit descriptors of a picture, on the CPU."""
+    o = options
+    height, width = working_hw(image.hw, o.side, o.stride)
+    grid_h, grid_w = height // o.stride, width // o.stride
+    colours = image.over(BACKGROUND).permute(1, 2, 0).cpu().numpy()
+    grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_RGB2GRAY), np.float32)
+    parts = [
+        weight**0.5 * _scale(grey, (grid_h, grid_w), o.stride, patch)
+        for patch, weight in zip(o.patches, o.patch_weights, strict=True)
+    ]
+    if o.position_prior > 0:
+        row, column = np.mgrid[0:grid_h, 0:grid_w].reshape(2, -1)
+        angle = np.stack([(column + 0.5) / grid_w, (row + 0.5) / grid_h]) * (np.pi / 2)
+        parts.append((o.position_prior / 2) ** 0.5 * np.concatenate([np.cos(angle), np.sin(angle)]).T)
+    data = torch.from_numpy(np.concatenate(parts, axis=1).astype(np.float32)).T.reshape(-1, grid_h, grid_w)
+    return functional.normalize(data, dim=0).contiguous()
 
 
 def _scale(grey: NDArray[np.float32], grid_hw: tuple[int, int], stride: int, patch: int) -> NDArray[np.float32]:
@@ -85,7 +89,7 @@ def _scale(grey: NDArray[np.float32], grid_hw: tuple[int, int], stride: int, pat
     )
     map_x, map_y = np.meshgrid(x.ravel().astype(np.float32), y.ravel().astype(np.float32))
     read = [cv2.remap(pooled[..., k : k + 4], map_x, map_y, cv2.INTER_LINEAR) for k in range(0, ORIENTATIONS, 4)]
-    window = np.exp(-0.5 * ((np.arange(BINS) - (BINS - 1) / 2) / (BINS / 2)) ** 2)
+    window = np.exp(-0.5 * ((np.arange(BINS) - (BINS - 1) / 2) / (BINS / 2)) ** 2).astype(np.float32)
     bins = np.concatenate(read, axis=2).reshape(grid_hw[0], BINS, grid_hw[1], BINS, ORIENTATIONS)
     bins = bins * window[:, None, None, None] * window[:, None]
     return _root_sift(bins.transpose(0, 2, 1, 3, 4).reshape(grid_hw[0] * grid_hw[1], -1))
@@ -105,7 +109,9 @@ def _orientations(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 def _pool(maps: NDArray[np.float32], step: float) -> NDArray[np.float32]:
     """Returns maps pooled with a triangle of half-width `step`: linear sharing between spatial bins."""
     width = max(1, round(step))
-    pooled = cv2.blur(cv2.blur(maps, (width, width)), (width, width))
+    # A box of even width has no middle pixel: the second one leans the other way, so that nothing moves.
+    first = cv2.blur(maps, (width, width), anchor=(width // 2, width // 2))
+    pooled = cv2.blur(first, (width, width), anchor=((width - 1) // 2, (width - 1) // 2))
     return np.maximum(pooled, 0)  # the filter's running sums leave rounding errors below zero
 
 

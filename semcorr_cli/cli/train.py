@@ -1,0 +1,174 @@
+"""`semcorr train`: the network of the built-in extractor, from scratch or fine-tuned, on a folder of pictures."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from semcorr_cli.cli import output
+from semcorr_cli.cli.options import TalkOptions
+from semcorr_cli.errors import MissingError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from semcorr_cli.extractors.network import DescriptorNet
+    from semcorr_cli.training.options import TrainOptions
+
+SCRATCH_STEPS = 10_000
+"""Steps of a run from scratch: those of the shipped weights."""
+
+TUNING_STEPS = 600
+"""Steps of a run that starts from weights."""
+
+WEIGHTS = "weights.safetensors"
+"""What a run leaves for `--weights builtin=…`."""
+
+
+def train(
+    pictures: Annotated[
+        Path, typer.Argument(metavar="PICTURES", help="Folder of pictures, one sub-folder a kind of thing.")
+    ],
+    run: Annotated[
+        Path, typer.Option("--run", help="Folder of the run: checkpoint, log and weights. One that exists goes on.")
+    ] = Path("semcorr-run"),
+    start: Annotated[
+        str | None,
+        typer.Option(help="Fine-tune these weights: a file, or `builtin` for the shipped ones.", show_default=False),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Default: 10000 from scratch, 600 with --start.", show_default=False)
+    ] = None,
+    renders: Annotated[
+        list[Path] | None, typer.Option(help="Folders of rendered pairs in the layout of samples/.", show_default=False)
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Sub-folders and pictures to leave out.", show_default=False)
+    ] = None,
+    loose: Annotated[
+        list[str] | None, typer.Option(help="Sub-folders whose pictures are not alike.", show_default=False)
+    ] = None,
+    develop: Annotated[
+        Path | None,
+        typer.Option(help="Pairs in SPair-71k's layout to score on while training.", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change the recipe: views.turn=20.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
+    *,
+    options: TalkOptions,
+) -> None:
+    """Examples:
+
+    \b
+        semcorr train birds --start builtin --run birds-run
+        semcorr match heron.jpg crane.jpg --features builtin --weights builtin=birds-run/weights.safetensors
+        semcorr train caltech101 --run run --without okapi --develop caltech_kps
+        semcorr train caltech101 --run run
+
+    Trains the network of the built-in extractor on PICTURES, on the CPU. Pictures of one sub-folder should show the
+    same kind of thing, facing the same way; pictures that lie beside the sub-folders need not. Ctrl-C saves and stops;
+    the same command goes on from there.
+    """  # noqa: D301, D415 (help shows examples first; \\b keeps their lines)
+    from semcorr_cli.extractors.network import load_network
+    from semcorr_cli.training import renders as rendered
+    from semcorr_cli.training.pictures import read_folder
+    from semcorr_cli.training.trainer import Trainer
+    from semcorr_cli.training.weights import write_weights
+
+    out = output.current()
+    recipe = _recipe(steps, start is not None, seed, settings or [])
+    _check_run(run)
+    origin = None if start is None else load_network(_weights(start))
+    out.say(f"reading {pictures}")
+    everything = read_folder(pictures, run / "pictures", recipe.side, without or (), loose or ())
+    everything = rendered.join(everything, renders or ())
+    trainer = Trainer(everything, recipe, run, origin)
+    counts = f"{len(everything.hw)} pictures in {len(everything.names)} categories"
+    out.say(f"{counts}, from step {trainer.step} to {recipe.steps}")
+    with out.bar(recipe.steps, "steps") as advance, _asked_to_stop() as asked:
+        trainer.run(
+            lambda done, total, losses: advance(done, f"loss {losses['pair']:.2f}"),
+            None if develop is None else _developer(develop, without or [], recipe.side),
+            asked,
+        )
+    write_weights(trainer.average, run / WEIGHTS, {"step": str(trainer.step)})
+    out.made(str(run / WEIGHTS), None)
+    out.result.update(step=trainer.step, steps=recipe.steps, pictures=len(everything.hw), best=trainer.best)
+    if trainer.step < recipe.steps:
+        raise KeyboardInterrupt
+
+
+def _recipe(steps: int | None, tuning: bool, seed: int, settings: list[str]) -> "TrainOptions":
+    from dataclasses import replace
+
+    from semcorr_cli.training.options import TrainOptions, changed, fine_tuning
+
+    count = steps or (TUNING_STEPS if tuning else SCRATCH_STEPS)
+    recipe = fine_tuning(count) if tuning else replace(TrainOptions(steps=count), decay=min(2000, count // 4))
+    pairs = {}
+    for text in settings:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise UsageError(f"--set {text!r} is not NAME=VALUE")
+        pairs[name] = value
+    try:
+        return changed(replace(recipe, seed=seed), pairs)
+    except (AttributeError, TypeError, ValueError, SyntaxError) as error:
+        raise UsageError(
+            f"--set: {error}", hint="names and values are those of semcorr_cli/training/options.py"
+        ) from None
+
+
+def _check_run(run: Path) -> None:
+    """Refuses a folder that holds something else than a run."""
+    from semcorr_cli.training.state import LAST
+
+    if run.exists() and not run.is_dir():
+        raise OutputError(f"{run} is a file, not a folder for a run")
+    if run.is_dir() and any(run.iterdir()) and not (run / LAST).exists() and not (run / "pictures").exists():
+        raise OutputError(f"{run} holds something else than a run", hint="give --run a new folder")
+    if not run.parent.is_dir():
+        raise OutputError(f"cannot write {run}: there is no folder {run.parent}", hint=f"mkdir -p {run.parent}")
+
+
+def _weights(start: str) -> Path:
+    """Returns the file that --start means."""
+    from semcorr_cli import extractors
+
+    path = extractors.SPECS[0].files(Path())[0] if start == "builtin" else Path(start)
+    if not path.is_file():
+        raise MissingError(f"--start {start}: there is no such file")
+    return path
+
+
+def _developer(folder: Path, unseen: list[str], side: int) -> "Callable[[DescriptorNet], dict[str, float]]":
+    from semcorr_cli.datasets import spair
+    from semcorr_cli.training import development
+
+    pairs = list(spair.read(folder))
+    score = development.scorer(pairs, side, [name for name in unseen if any(pair.category == name for pair in pairs)])
+
+    def told(network: "DescriptorNet") -> dict[str, float]:
+        figures = score(network)
+        output.current().say("development: " + ", ".join(f"{name} {value:g}" for name, value in figures.items()))
+        return figures
+
+    return told
+
+
+@contextmanager
+def _asked_to_stop() -> "Iterator[Callable[[], bool]]":
+    """Lets Ctrl-C and SIGTERM wait for the end of a step; yields what tells whether one has come."""
+    caught: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    previous = [signal.signal(number, lambda number, frame: caught.append(number)) for number in numbers]
+    try:
+        yield lambda: bool(caught)
+    finally:
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)

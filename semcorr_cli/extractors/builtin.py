@@ -1,0 +1,67 @@
+"""The built-in extractor: a small network of our own whose weights lie in the package, with RootSIFT beside it.
+
+The network (`network.py`, trained by `semcorr_cli.training`) says what part a place belongs to; it is run at one size
+or several, and its maps are averaged on one grid. Dense RootSIFT adds precision where a second look is taken at
+pictures that have been aligned already.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.image import Image
+from semcorr_cli.extractors.base import Extractor, working_hw
+from semcorr_cli.extractors.network import STRIDE, DescriptorNet, load_network, prepared
+from semcorr_cli.extractors.options import BuiltinOptions, SiftOptions
+from semcorr_cli.extractors.sift import dense_root_sift
+
+
+class Builtin(Extractor):
+    """Descriptors of the built-in network, 128 channels, and `128 × len(sift_patches)` of RootSIFT if asked for."""
+
+    options: BuiltinOptions
+
+    def load(self, weights: Sequence[Path]) -> None:
+        """Reads the network.
+
+        Raises:
+            InputError: the file does not hold one.
+        """
+        self._digest = hashlib.sha256(weights[0].read_bytes()).hexdigest()
+        self._network: DescriptorNet = load_network(weights[0]).to(self.device)
+
+    @property
+    def recipe(self) -> str:
+        """The options and the weights."""
+        return f"{super().recipe} {self._digest[:16]}"
+
+    @torch.inference_mode()
+    def extract(self, images: Sequence[Image]) -> list[FeatureMap]:
+        """Returns a feature map for each picture."""
+        return [self._extract(image) for image in images]
+
+    def _extract(self, image: Image) -> FeatureMap:
+        o = self.options
+        height, width = working_hw(image.hw, o.side, STRIDE)
+        grid = (height // STRIDE, width // STRIDE)
+        total = torch.zeros(1, self._network.options.dim, *grid, device=self.device)
+        for scale in o.scales:
+            seen = self._describe(image, round(scale * o.side))
+            total += functional.interpolate(seen, grid, mode="bicubic", align_corners=False)
+        data = functional.normalize(total[0], dim=0)
+        if o.sift_weight > 0:
+            weights = (1.0,) * len(o.sift_patches)
+            precise = dense_root_sift(image, SiftOptions(o.side, STRIDE, o.sift_patches, weights))
+            data = functional.normalize(torch.cat([data, o.sift_weight**0.5 * precise.to(self.device)]), dim=0)
+        return FeatureMap(data.contiguous(), image.hw)
+
+    def _describe(self, image: Image, side: int) -> Float[Tensor, "1 c h w"]:
+        picture = prepared(image, side).to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self._network.describe(picture)

@@ -1,0 +1,71 @@
+"""Which pictures are looked at together in a step: groups of four views whose pairs share one pass of the network."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from semcorr_cli.training.pictures import Pictures
+from semcorr_cli.training.teacher import Teacher
+
+VIEWS = 4
+"""Views in a group: two of its first picture, and two of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOptions:
+    """How groups are drawn.
+
+    Attributes:
+        count: groups in a step.
+        balance: power of a category's size that its chance is proportional to.
+        stray: chance that the last picture is one of another category that looks alike, once there is a teacher.
+        rendered: weight of a rendered kind beside the mean category.
+        loose: weight of another loose category beside the mean category.
+    """
+
+    count: int = 8
+    balance: float = 0.35
+    stray: float = 0.3
+    rendered: float = 3.0
+    loose: float = 2.0
+
+
+class Groups:
+    """Draws groups."""
+
+    def __init__(self, pictures: Pictures, o: GroupOptions) -> None:
+        self.pictures, self.options = pictures, o
+        self.members = [torch.nonzero(pictures.category == c)[:, 0] for c in range(len(pictures.names))]
+        self.rendered = {
+            c for c, m in enumerate(self.members) if pictures.exact is not None and int(pictures.exact.row[m[0]]) >= 0
+        }
+        weight = torch.tensor([float(len(m)) for m in self.members]).pow(o.balance)
+        weight /= weight.mean()
+        for c in pictures.loose:
+            weight[c] = o.rendered if c in self.rendered else o.loose
+        self.weight = weight
+
+    def draw(self, teacher: Teacher | None, g: Generator) -> Tensor:
+        """Returns numbers of pictures (count * VIEWS,)."""
+        several = self.options.count <= len(self.members)
+        categories = torch.multinomial(self.weight, self.options.count, replacement=not several, generator=g)
+        return torch.cat([self._group(c, teacher, g) for c in categories.tolist()])
+
+    def _group(self, c: int, teacher: Teacher | None, g: Generator) -> Tensor:
+        members = self.members[c]
+        a, b, other = members[torch.randint(len(members), (3,), generator=g)]
+        chance, which = float(torch.rand(1, generator=g)), int(torch.randint(1 << 30, (1,), generator=g))
+        near = None if teacher is None else teacher.neighbours[a]
+        exact = self.pictures.exact
+        if c in self.rendered and exact is not None:
+            b = exact.partner[exact.row[a]]
+            if int(b) < 0:
+                b = a
+        elif c in self.pictures.loose:
+            # Nothing says that two of these are alike, so look at each twice.
+            b = near[which % len(near)] if near is not None and chance < 0.5 else b
+            other = b
+        elif near is not None and chance < self.options.stray:
+            other = near[which % len(near)]
+        return torch.stack([a, a, b, other])

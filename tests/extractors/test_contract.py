@@ -1,0 +1,182 @@
+import socket
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from semcorr_cli import extractors
+from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.image import Image
+from semcorr_cli.extractors import SPECS, ExtractorSpec
+from semcorr_cli.extractors.base import Extractor, build, working_hw
+from semcorr_cli.matchers import nearest
+from tests.specimens import cut, flat, picture
+
+EVERY_SPEC = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+
+NOWHERE = Path("nowhere")
+
+SHAPES = [(120, 160), (160, 120), (64, 64), (8, 8), (8, 200), (300, 16), (97, 131)]
+
+
+def built(spec: ExtractorSpec, **chosen: Any) -> Extractor:
+    """Returns the extractor of a row; it is handed local files, so that there is nothing to download."""
+    weights = spec.files(NOWHERE)
+    if not all(path.is_file() for path in weights):
+        pytest.skip(f"the weights of {spec.name} are not on this machine")
+    return build(spec, weights=weights, **chosen)
+
+
+def described(extractor: Extractor, image: Image) -> FeatureMap:
+    return extractor.extract([image])[0]
+
+
+@EVERY_SPEC
+@pytest.mark.parametrize("hw", SHAPES, ids=str)
+def test_features_are_unit_vectors_on_a_grid_of_the_pictures_shape(spec: ExtractorSpec, hw: tuple[int, int]) -> None:
+    found = described(built(spec), picture(hw))
+    assert found.image_hw == hw
+    assert found.data.dtype == torch.float32
+    assert found.data.is_contiguous()
+    assert found.data.shape[0] == spec.channels
+    cells = spec.options.side / spec.stride
+    assert max(found.hw) == round(cells)
+    for got, length in zip(found.hw, hw, strict=True):
+        assert got >= 1
+        assert abs(got - cells * length / max(hw)) <= (0.5 + 1e-6 if got > 1 else 1)
+    assert torch.allclose(found.data.norm(dim=0), torch.ones(found.hw), atol=1e-5)
+
+
+@EVERY_SPEC
+def test_the_same_picture_gives_the_same_features(spec: ExtractorSpec) -> None:
+    first, second = described(built(spec), picture((120, 90))), described(built(spec), picture((120, 90)))
+    assert torch.equal(first.data, second.data)
+
+
+@EVERY_SPEC
+def test_a_picture_is_described_alone_as_in_a_batch(spec: ExtractorSpec) -> None:
+    extractor = built(spec)
+    batch = [picture((120, 90), 1), picture((60, 100), 2), flat((40, 40), 0.5), picture((120, 90), 3, alpha=True)]
+    found = extractor.extract(batch)
+    assert len(found) == len(batch)
+    for image, together in zip(batch, found, strict=True):
+        assert torch.allclose(together.data, described(extractor, image).data, atol=1e-5)
+    assert extractor.extract([]) == []
+
+
+@EVERY_SPEC
+@pytest.mark.parametrize(("top", "left", "hw"), [(32, 0, (140, 256)), (0, 40, (256, 150)), (0, 30, (256, 215))])
+def test_the_grid_covers_the_picture_exactly(spec: ExtractorSpec, top: int, left: int, hw: tuple[int, int]) -> None:
+    # Parts of one picture at one working scale: cells are where they claim to be only if nothing is padded or cut off.
+    extractor, whole = built(spec), picture((256, 296))
+    base, part = cut(whole, 0, 0, (256, 256)), cut(whole, top, left, hw)
+    found = nearest.match(described(extractor, part), described(extractor, base)).matches
+    place = found.source / torch.tensor([float(hw[1]), float(hw[0])])
+    inner = ((place > 0.12) & (place < 0.88)).all(dim=-1) & (found.score > 0.8)
+    cell = 256 * spec.stride / spec.options.side
+    shift = (found.target - found.source - torch.tensor([float(left), float(top)])) / cell
+    for first in (place[:, 0] < 0.5, place[:, 1] < 0.5):
+        for half in (first & inner, ~first & inner):
+            assert int(half.sum()) > 50
+            assert float(shift[half].median(dim=0).values.abs().max()) < 0.5
+
+
+@EVERY_SPEC
+def test_every_part_of_the_picture_has_a_say(spec: ExtractorSpec) -> None:
+    extractor, image = built(spec), picture((120, 160))
+    before = described(extractor, image)
+    for rows, columns in ((slice(0, 12), slice(0, 12)), (slice(-12, None), slice(-12, None))):
+        changed = image.rgb.clone()
+        changed[:, rows, columns] = changed[:, rows, columns].flip(-1).mul(0.3)
+        similarity = (described(extractor, Image(changed)).data * before.data).sum(dim=0)
+        cell = (0, 0) if rows.start == 0 else (-1, -1)
+        assert float(similarity[cell]) < 0.97
+        assert float(similarity.median()) > float(similarity[cell])
+
+
+@EVERY_SPEC
+def test_transparent_pixels_do_not_matter(spec: ExtractorSpec) -> None:
+    extractor, image = built(spec), picture((120, 90), 1, alpha=True)
+    poisoned = replace(image, rgb=torch.where(image.alpha == 0, torch.ones(3, 1, 1), image.rgb))
+    assert torch.allclose(described(extractor, image).data, described(extractor, poisoned).data, atol=1e-6)
+    opaque = replace(image, alpha=None)
+    assert not torch.allclose(described(extractor, image).data, described(extractor, opaque).data, atol=1e-2)
+
+
+@EVERY_SPEC
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_flat_pictures_have_features_too(spec: ExtractorSpec, value: float) -> None:
+    found = described(built(spec), flat((60, 90), value))
+    assert bool(found.data.isfinite().all())
+    assert torch.allclose(found.data.norm(dim=0), torch.ones(found.hw), atol=1e-5)
+
+
+@EVERY_SPEC
+def test_building_and_describing_open_no_socket(spec: ExtractorSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    assert described(built(spec), picture((60, 60))).hw
+
+
+@EVERY_SPEC
+def test_the_recipe_tells_apart_whatever_changes_the_numbers(spec: ExtractorSpec) -> None:
+    side = spec.options.side
+    variants = [
+        built(spec),
+        built(spec, options=replace(spec.options, side=side + spec.stride)),
+        built(spec, dtype=torch.float16),
+        built(replace(spec, version=spec.version + 1)),
+        built(replace(spec, name="another")),
+    ]
+    if spec.fine_options is not None:
+        variants.append(built(spec, options=spec.fine_options))
+    assert len({extractor.recipe for extractor in variants}) == len(variants)
+    assert built(spec).recipe == built(spec, options=replace(spec.options)).recipe
+    for option in fields(spec.options):
+        assert option.name in built(spec).recipe
+
+
+@EVERY_SPEC
+def test_a_larger_side_gives_a_finer_grid(spec: ExtractorSpec) -> None:
+    options = replace(spec.options, side=2 * spec.options.side)
+    coarse, fine = (
+        described(built(spec), picture((96, 128))),
+        described(built(spec, options=options), picture((96, 128))),
+    )
+    assert fine.hw == (2 * coarse.hw[0], 2 * coarse.hw[1])
+
+
+@EVERY_SPEC
+def test_fine_features_have_the_grid_of_the_first_ones(spec: ExtractorSpec) -> None:
+    if spec.fine_options is None:
+        assert not spec.cheap
+        return
+    fine = described(built(spec, options=spec.fine_options), picture((120, 90)))
+    assert fine.hw == described(built(spec), picture((120, 90))).hw
+
+
+def test_names_are_unique_and_found() -> None:
+    assert len(set(extractors.names())) == len(SPECS)
+    for spec in SPECS:
+        assert extractors.find(spec.name) is spec
+    assert extractors.find("no such extractor") is None
+
+
+@pytest.mark.parametrize(
+    ("hw", "side", "stride", "expected"),
+    [
+        ((100, 200), 320, 8, (160, 320)),
+        ((200, 100), 320, 8, (320, 160)),
+        ((101, 200), 320, 8, (160, 320)),
+        ((8, 8000), 320, 8, (8, 320)),
+        ((33, 50), 56, 14, (42, 56)),
+        ((10, 10), 30, 14, (28, 28)),
+    ],
+)
+def test_working_sizes_by_hand(hw: tuple[int, int], side: int, stride: int, expected: tuple[int, int]) -> None:
+    assert working_hw(hw, side, stride) == expected
