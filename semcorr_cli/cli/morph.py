@@ -103,12 +103,22 @@ def morph(
     hw = _frame_hw(size, pictures[0].hw, even=kind is not None and kind.even)
     by_hand = None if points is None else warps.read_pairs(points, pictures[0].hw, pictures[1].hw)
     looks = effect.MorphOptions((shape_easing or easing).value, (color_easing or easing).value, fit.value)
-    morphs = []
+    fields = []
     for first, second in pairwise(pictures):
-        field = session.correspond(first, second)
-        verdict.report(field, pair)
-        morphs.append(effect.Morph(*session.on_device(first, second), field, hw, looks, by_hand))
+        fields.append(session.correspond(first, second))
+        verdict.report(fields[-1], pair, is_morph=True)
     out.run["cached"] = [session.cached(picture) for picture in pictures]
+    pictures, fields, mirrored = effect.facing_one_way(pictures, fields)
+    if by_hand is not None and mirrored[1]:
+        by_hand = by_hand.reversed().mirrored_source().reversed()
+    for name, turned in zip(images, mirrored, strict=True):
+        if turned:
+            out.say(f"{name} is shown mirrored: it matches better so (--flip never keeps it as it is)")
+    out.result["mirrored"] = mirrored
+    morphs = [
+        effect.Morph(*session.on_device(first, second), field, hw, looks, by_hand)
+        for (first, second), field in zip(pairwise(pictures), fields, strict=True)
+    ]
     count = timing.count(len(morphs))
     out.result.update(frames=count, fps=float(rate), loop=loop, hw=list(hw))
     film = animation.FilmOptions(rate, loop, quality)

@@ -29,8 +29,10 @@ def field_as_json(field: "Correspondence") -> dict[str, Any]:
     }
 
 
-def report(field: "Correspondence", options: PairOptions) -> None:
+def report(field: "Correspondence", options: PairOptions, *, is_morph: bool = False) -> None:
     """Puts quality and pose into the result, says them, and stops below `--min-quality`.
+
+    A morph says by itself which of its pictures it shows mirrored.
 
     Raises:
         QualityError: the verdict is below what was asked for; nothing has been written yet.
@@ -38,7 +40,7 @@ def report(field: "Correspondence", options: PairOptions) -> None:
     out = output.current()
     out.result.update(field_as_json(field))
     pose, quality = field.pose, field.quality
-    if pose.mirrored:
+    if pose.mirrored and not is_morph:
         out.say("the source is mirrored: it matches better so (--flip never keeps it as it is)")
     if not pose.still:
         out.note(f"the source was turned by {pose.angle:g}° and scaled by {pose.scale:g} before matching")

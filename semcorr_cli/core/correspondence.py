@@ -1,6 +1,6 @@
 """Correspondence: everything one knows about which part of a source is which part of a target."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.quality import Quality
@@ -44,3 +44,23 @@ class Correspondence:
     forward: Warp
     quality: Quality
     pose: Pose
+
+    def source_mirrored(self) -> "Correspondence":
+        """Returns the correspondence after the source picture was mirrored left to right."""
+        return replace(
+            self,
+            matches=self.matches.mirrored_source(),
+            warp=self.warp.source_mirrored(),
+            forward=self.forward.target_mirrored(),
+            pose=replace(self.pose, mirrored=not self.pose.mirrored),
+        )
+
+    def target_mirrored(self) -> "Correspondence":
+        """Returns the correspondence after the target picture was mirrored left to right."""
+        return replace(
+            self,
+            matches=self.matches.reversed().mirrored_source().reversed(),
+            warp=self.warp.target_mirrored(),
+            forward=self.forward.source_mirrored(),
+            pose=replace(self.pose, mirrored=not self.pose.mirrored),
+        )

@@ -234,6 +234,31 @@ class _Pair:
         return Warp(nodes, torch.ones(nodes.shape[:2]), picture_hw, self._frame_hw)
 
 
+def facing_one_way(
+    pictures: list[Image], fields: list[Correspondence]
+) -> tuple[list[Image], list[Correspondence], list[bool]]:
+    """Mirrors pictures so that no transition has to turn one over, which would squeeze it through a line half-way.
+
+    The first picture stays as it is.
+
+    Args:
+        pictures: of a film, in order.
+        fields: the correspondence from each to the next.
+
+    Returns:
+        The pictures and fields, and which pictures were mirrored.
+    """
+    mirrored = [False]
+    for field in fields:
+        mirrored.append(mirrored[-1] != field.pose.mirrored)
+    turned = []
+    for field, first, second in zip(fields, mirrored[:-1], mirrored[1:], strict=True):
+        field = field.source_mirrored() if first else field
+        turned.append(field.target_mirrored() if second else field)
+    shown = [picture.mirrored() if flip else picture for picture, flip in zip(pictures, mirrored, strict=True)]
+    return shown, turned, mirrored
+
+
 def frames(morphs: list[Morph], moments: Iterator[Moment]) -> Iterator[NDArray[np.uint8]]:
     """Yields the frames of a film; a moment that stands still is drawn once."""
     last: tuple[Moment, NDArray[np.uint8]] | None = None

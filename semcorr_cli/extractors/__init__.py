@@ -93,7 +93,7 @@ SPECS: tuple[ExtractorSpec, ...] = (
         channels=4 * 128,
         stride=8,
         licence="Apache-2.0",
-        version=1,
+        version=2,
         fine_options=SiftOptions(patches=(32, 64, 128), patch_weights=(1.0, 1.0, 1.0)),
         cheap=True,
     ),

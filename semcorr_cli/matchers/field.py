@@ -212,9 +212,8 @@ def _finished(found: _Found, source_hw: Hw, target_hw: Hw, turned: Pose, calibra
         fold_share=max(flat_there.fold_share, flat_back.fold_share),
         matches=len(kept),
     )
-    if turned.mirrored:
-        kept, warp, forward = kept.mirrored_source(), warp.source_mirrored(), forward.target_mirrored()
-    return Correspondence(kept, warp, forward, verdict.judge(signs, calibration), turned)
+    found_so = Correspondence(kept, warp, forward, verdict.judge(signs, calibration), replace(turned, mirrored=False))
+    return found_so.source_mirrored() if turned.mirrored else found_so
 
 
 def _local_support(matches: Matches) -> Callable[[Float[Tensor, "n 2"]], Float[Tensor, " n"]]:

@@ -61,12 +61,10 @@ def wrong(plain: list[TruePair]) -> Iterator[tuple[str, str, Image, Image]]:
     for number, pair in enumerate(plain[::2]):
         source = images.load(str(pair.source))
         if number % 8 == 0:
-            yield (
-                "noise",
-                pair.category,
-                source,
-                Image(torch.rand(3, 240, 320, generator=generator), digest=f"noise {number}"),
-            )
+            shade = torch.full((3, 240, 320), 0.2 + 0.6 * float(torch.rand((), generator=generator)))
+            yield "blank", pair.category, source, Image(shade, digest=f"blank {number}")
+            grains = torch.rand(3, 240, 320, generator=generator)
+            yield "noise", pair.category, source, Image(grains, digest=f"noise {number}")
             continue
         strangers = [other for other in plain if other.category != pair.category]
         stranger = strangers[int(torch.randint(len(strangers), (), generator=generator))]
@@ -118,7 +116,7 @@ def main() -> None:
         w = fit(x[fold != k], y[fold != k])
         held[fold == k] = w[0] + x[fold == k] @ w[1:]
     probability = 1 / (1 + np.exp(-held))
-    never = np.isin(kinds, ["wrong", "noise"])
+    never = np.isin(kinds, ["wrong", "noise", "blank"])
     good = max(0.5, float(np.quantile(probability[never], 1 - WRONG_LIMIT)))
     print(f"{len(rows)} pairs, {int(y.sum())} successful; {FOLDS} folds over {len(categories)} categories")
     truth = ~never
@@ -127,7 +125,7 @@ def main() -> None:
     )
     print(f", plain {auc(held[kinds == 'plain'], y[kinds == 'plain']):.3f}")
     print(f"thresholds: good from {good:.3f}, poor below {POOR:.3f}")
-    for kind in ("plain", "hard", "wrong", "noise"):
+    for kind in ("plain", "hard", "wrong", "noise", "blank"):
         p, k = probability[kinds == kind], pck[kinds == kind]
         for name, chosen in (
             (Verdict.GOOD, p >= good),

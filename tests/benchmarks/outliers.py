@@ -42,7 +42,7 @@ def error(kind: str, share: float, seed: int) -> float:
     generator = torch.Generator().manual_seed(seed)
     field = truth(generator)
     matches = corrupted(kind, share, field, generator)
-    warp = unfold.unfold(smooth.fit(matches, FieldOptions().close, torch.Generator().manual_seed(0))).warp
+    warp = unfold.unfold(smooth.fit(matches, FieldOptions().second, torch.Generator().manual_seed(0))).warp
     queries = coords.pixel_centres(HW)[8::16, 8::16].reshape(-1, 2)
     return float((warp.at(queries) - field(queries)).norm(dim=-1).mean())
 

@@ -9,7 +9,7 @@ from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
-from semcorr_cli.effects.morph import FITS, Morph, MorphOptions, Placement, frames
+from semcorr_cli.effects.morph import FITS, Morph, MorphOptions, Placement, facing_one_way, frames
 from semcorr_cli.effects.pace import Moment, Pace
 from tests.specimens import correspondence, flat, mapped, picture, shifted
 
@@ -224,3 +224,18 @@ def test_a_film_is_its_moments_and_a_held_one_is_drawn_once() -> None:
 def test_a_film_of_no_moments_is_empty() -> None:
     nothing: list[Moment] = []
     assert list(frames([Counting(0)], iter(nothing))) == []
+
+
+def test_a_film_of_mirrored_pictures_turns_none_over():
+    one = picture(HW)
+    turned = resizing().source_mirrored()
+    assert turned.warp.mirrored
+    assert turned.forward.mirrored
+    shown, fields, mirrored = facing_one_way([one, one.mirrored(), one], [turned, turned])
+    assert mirrored == [False, True, False]
+    assert [field.pose.mirrored for field in fields] == [False, False]
+    assert [field.warp.mirrored for field in fields] == [False, False]
+    for first, second, field in zip(shown[:-1], shown[1:], fields, strict=True):
+        morph = Morph(first, second, field, HW, MorphOptions())
+        for t in (0.0, 0.5, 1.0):
+            assert difference(morph.frame(t), codes(one)) <= 1

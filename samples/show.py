@@ -1,0 +1,48 @@
+"""Makes the README's pictures with the tool itself: python samples/show.py [FOLDER]"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+HERE = Path(__file__).parent
+WIDTH = 1200
+GAP = 12
+
+
+def semcorr(*arguments: object) -> None:
+    subprocess.run([sys.executable, "-m", "semcorr_cli", *map(str, arguments), "--overwrite"], check=True)
+
+
+def beside(paths: list[Path], target: Path) -> None:
+    pictures = [Image.open(path).convert("RGB") for path in paths]
+    side = (WIDTH - GAP * (len(pictures) - 1)) // len(pictures)
+    pictures = [p.resize((side, round(p.height * side / p.width)), Image.Resampling.LANCZOS) for p in pictures]
+    sheet = Image.new("RGB", (WIDTH, max(p.height for p in pictures)), "white")
+    for number, picture in enumerate(pictures):
+        sheet.paste(picture, (number * (side + GAP), 0))
+    sheet.save(target, quality=88)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "show"
+    folder.mkdir(exist_ok=True)
+    fox, corgi = HERE / "fox.jpg", HERE / "corgi.jpg"
+    film = ["--size", 360, "--frames", 20, "--fps", 16, "--hold", 8, "--ping-pong"]
+    semcorr("morph", fox, corgi, *film, "-o", folder / "morph.gif")
+    with tempfile.TemporaryDirectory() as scratch:
+        matches = Path(scratch) / "matches.png"
+        semcorr("match", fox, corgi, "-o", matches)
+        with Image.open(matches) as picture:
+            picture.convert("RGB").resize((WIDTH, round(picture.height * WIDTH / picture.width))).save(
+                folder / "matches.jpg", quality=88
+            )
+        warped = Path(scratch) / "warp.png"
+        semcorr("warp", HERE / "beetle.jpg", HERE / "van.jpg", "-o", warped)
+        beside([HERE / "beetle.jpg", HERE / "van.jpg", warped], folder / "warp.jpg")
+
+
+if __name__ == "__main__":
+    main()
