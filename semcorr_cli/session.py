@@ -6,6 +6,7 @@ A session is built once and reused: by a command for its pictures, by `evaluate`
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,8 +20,11 @@ from semcorr_cli.extractors import ExtractorSpec
 from semcorr_cli.extractors.base import Extractor, build
 from semcorr_cli.io.cache import FeatureCache
 from semcorr_cli.matchers import field as fields
-from semcorr_cli.matchers.field import FieldOptions
+from semcorr_cli.matchers.field import FieldOptions, Looks
 from semcorr_cli.settings import Settings
+
+COARSE, QUICK, FINE = LOOKS = ("coarse", "quick", "fine")
+"""How a picture can be looked at; see `matchers.field.Looks`."""
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -73,33 +77,34 @@ class Session:
         self.dtype = _dtype(options.dtype, self.device)
         self._field = replace(options.field, calibration=self.spec.name)
         self._cache = FeatureCache(settings.cache, settings.cache_limit) if options.cache else None
-        self._extractors: dict[bool, Extractor] = {}
+        self._extractors: dict[str, Extractor] = {}
         self._from_cache: dict[str, bool] = {}
 
     @torch.inference_mode()
-    def features(self, image: Image, *, fine: bool = False) -> FeatureMap:
+    def features(self, image: Image, *, look: str = COARSE) -> FeatureMap:
         """Returns the picture's feature map, from the cache where it has been described before.
 
         Args:
             image: any size; pictures without a digest are not cached.
-            fine: with less context and more detail, as aligned second passes want it.
+            look: one of `LOOKS`; see `matchers.field.Looks`.
         """
-        extractor = self._extractor(fine)
+        extractor = self._extractor(look)
         key = FeatureCache.key(extractor.recipe, image.digest) if self._cache and image.digest else ""
         found = self._cache.get(key) if self._cache and key else None
-        if not fine and image.digest:
+        if look == COARSE and image.digest:
             self._from_cache.setdefault(_root(image.digest), found is not None)
         if found is None:
             found = extractor.extract([image])[0]
             if self._cache and key:
                 self._cache.put(key, found)
-        return found.to(self.device).within(image.visible())
+        return found.to(self.device).within(image.visible()).textured(image)
 
     @torch.inference_mode()
     def correspond(self, source: Image, target: Image) -> Correspondence:
         """Finds the correspondence field between two pictures."""
-        fine = (lambda image: self.features(image, fine=True)) if self.spec.cheap else None
-        return fields.correspond(source, target, self.features, fine, self._field, self.options.seed)
+        coarse, quick, fine = (partial(self.features, look=look) for look in LOOKS)
+        looks = Looks(coarse, coarse if self.spec.quick_options is None else quick, fine if self.spec.cheap else None)
+        return fields.correspond(source, target, looks, self._field, self.options.seed)
 
     def on_device(self, source: Image, target: Image) -> tuple[Image, Image]:
         """Returns a pair of pictures where the session works, for effects to be drawn there."""
@@ -114,15 +119,18 @@ class Session:
         if self._cache:
             self._cache.prune()
 
-    def _extractor(self, fine: bool) -> Extractor:
-        if fine not in self._extractors:
-            options = self.spec.fine_options if fine and self.spec.fine_options else self.spec.options
+    def _extractor(self, look: str) -> Extractor:
+        if look not in self._extractors:
+            spec = self.spec
+            own = {COARSE: spec.options, QUICK: spec.quick_options, FINE: spec.fine_options}[look]
+            options = own or spec.options
             if self.options.max_side is not None:
-                options = replace(options, side=self.options.max_side)
-            self._extractors[fine] = build(
-                self.spec, options=options, weights=self._weights, device=self.device, dtype=self.dtype
+                side = round(options.side * self.options.max_side / spec.options.side)
+                options = replace(options, side=side)
+            self._extractors[look] = build(
+                spec, options=options, weights=self._weights, device=self.device, dtype=self.dtype
             )
-        return self._extractors[fine]
+        return self._extractors[look]
 
 
 def local_weights(spec: ExtractorSpec, options: SessionOptions, settings: Settings) -> list[Path] | None:

@@ -10,7 +10,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.errors import DeviceError, ExitCode, MissingError, UsageError
 from semcorr_cli.extractors import SPECS, WeightsFile
 from semcorr_cli.extractors.base import Extractor
-from semcorr_cli.session import Session, SessionOptions
+from semcorr_cli.session import LOOKS, Session, SessionOptions
 from semcorr_cli.settings import Settings
 from tests.specimens import middle, picture
 
@@ -130,7 +130,7 @@ def test_max_side_changes_the_grid(settings: Settings, side: int) -> None:
 
 def test_max_side_reaches_the_fine_features_too(settings: Settings) -> None:
     session = opened(settings, max_side=160)
-    assert session.features(picture(HW), fine=True).hw == session.features(picture(HW)).hw
+    assert session.features(picture(HW), look="fine").hw == session.features(picture(HW)).hw
 
 
 def test_the_second_time_features_come_from_the_cache_and_are_the_same(settings: Settings) -> None:
@@ -148,7 +148,7 @@ def test_what_is_cached_is_not_described_again(settings: Settings, monkeypatch: 
     image = named(picture(HW))
     opened(settings).features(image)
     session = opened(settings)
-    extractor = session._extractor(False)
+    extractor = session._extractor("coarse")
 
     def refuse(self: Extractor, images: object) -> list[FeatureMap]:
         raise AssertionError("described again")
@@ -166,7 +166,8 @@ def test_other_pictures_and_other_options_are_not_taken_from_the_cache(settings:
     if change == "picture":
         other = opened(settings).features(named(picture(HW, 1), "beef"))
     else:
-        other = opened(settings, max_side=160 if change == "side" else None).features(image, fine=change == "fine")
+        look = change if change in LOOKS else "coarse"
+        other = opened(settings, max_side=160 if change == "side" else None).features(image, look=look)
     assert other.data.shape != plain.data.shape or not torch.equal(other.data, plain.data)
 
 

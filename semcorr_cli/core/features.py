@@ -9,6 +9,13 @@ from torch.nn import functional
 
 from semcorr_cli.core import coords
 from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.image import Image
+
+BLANK = 2 / 255
+"""Range of brightness up to which a place is blank."""
+
+BLANK_CELLS = 5
+"""Cells along the side of the square that must be blank for the cell in its middle to count as such."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +67,21 @@ class FeatureMap:
         if visible is None:
             return self
         share = functional.interpolate(visible[None], size=self.hw, mode="area")[0, 0]
-        return replace(self, region=(share >= 0.5).to(self.data.device))
+        return self._only(share >= 0.5)
+
+    def textured(self, image: Image) -> "FeatureMap":
+        """Returns the map without the cells in which, and round which, the picture is blank: nothing matches there."""
+        grey = image.over(0.5).mean(dim=0)[None, None]
+        both = torch.cat([grey, -grey], dim=1)
+        high = functional.adaptive_max_pool2d(both, self.hw)
+        reach = functional.max_pool2d(high, BLANK_CELLS, stride=1, padding=BLANK_CELLS // 2)
+        return self._only(reach[0].sum(dim=0) > BLANK)
+
+    def _only(self, cells: Bool[Tensor, "h w"]) -> "FeatureMap":
+        cells = cells.to(self.data.device)
+        if bool(cells.all()):
+            return self
+        return replace(self, region=cells if self.region is None else self.region & cells)
 
     def to(self, device: torch.device) -> "FeatureMap":
         """Returns the map on a device."""

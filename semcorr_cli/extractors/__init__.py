@@ -47,7 +47,8 @@ class ExtractorSpec:
         version: raised when the same picture would give other numbers; part of the cache key.
         weights: files needed from a hub; empty when there are none.
         packaged: name of the file of weights that lies beside this one; empty when there is none.
-        fine_options: options for describing aligned pictures, with less context; None for the same as the first time.
+        quick_options: options for telling poses apart; None for the same as for matching.
+        fine_options: options for describing aligned pictures, with less context; None for the same too.
         cheap: features take well under a second on a CPU, so that poses may be searched and features re-extracted.
     """
 
@@ -61,6 +62,7 @@ class ExtractorSpec:
     version: int
     weights: tuple[WeightsFile, ...] = ()
     packaged: str = ""
+    quick_options: ExtractorOptions | None = None
     fine_options: ExtractorOptions | None = None
     cheap: bool = False
 
@@ -82,6 +84,7 @@ SPECS: tuple[ExtractorSpec, ...] = (
         licence="Apache-2.0",
         version=2,
         packaged="builtin.safetensors",
+        quick_options=BuiltinOptions(side=240, scales=(0.8,)),
         fine_options=BuiltinOptions(sift_weight=1.0, sift_patches=(32, 64, 128)),
         cheap=True,
     ),

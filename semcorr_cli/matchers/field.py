@@ -29,6 +29,23 @@ from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
 Describe = Callable[[Image], FeatureMap]
 
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How pictures are described in each step.
+
+    Attributes:
+        coarse: for the first matches.
+        quick: cheaply, for telling poses apart.
+        fine: for the aligned passes, with less context; None when describing is dear: then no turns are tried and no
+            second pass is made.
+    """
+
+    coarse: Describe
+    quick: Describe
+    fine: Describe | None
+
+
 WORKING_SIDE = 512
 """Longer side of the copies that are turned and aligned; extractors reduce them further."""
 
@@ -82,28 +99,24 @@ class FieldOptions:
     calibration: str = "builtin"
 
 
-def correspond(
-    source: Image, target: Image, coarse: Describe, fine: Describe | None, options: FieldOptions, seed: int = 0
-) -> Correspondence:
+def correspond(source: Image, target: Image, looks: Looks, options: FieldOptions, seed: int = 0) -> Correspondence:
     """Finds the correspondence field between two pictures.
 
     Args:
         source: the picture that is read.
         target: the picture whose layout is followed.
-        coarse: describes a picture for the first pass.
-        fine: describes a picture for the aligned passes, with less context; None when describing is dear: then no
-            turns are tried and no second pass is made.
+        looks: how pictures are described.
         options: how.
         seed: of the robust fit's random starts.
     """
     small_s = resample.shrink(source, WORKING_SIDE)
     small_t = resample.shrink(target, WORKING_SIDE)
-    search = _Search(coarse, fine, options, seed)
+    search = _Search(looks, options, seed)
     turned, found = search.first(small_s, small_t)
     if turned.mirrored:
         small_s = small_s.mirrored()
-    if fine is not None:
-        found = search.refined(fine, small_s, small_t, found)
+    if looks.fine is not None:
+        found = search.refined(looks.fine, small_s, small_t, found)
     return _finished(found, source.hw, target.hw, turned, options.calibration, seed)
 
 
@@ -131,25 +144,30 @@ class _Found:
 class _Search:
     """The steps that look at pictures."""
 
-    coarse: Describe
-    fine: Describe | None
+    looks: Looks
     options: FieldOptions
     seed: int
 
     def first(self, source: Image, target: Image) -> tuple[Pose, _Found]:
         """Finds the pose and the first fit."""
-        o = self.options
-        described = self.coarse(target)
+        o, looks = self.options, self.looks
+        described = looks.quick(target)
         found: dict[Pose, _Found] = {}
 
         def support(candidate: Pose) -> float:
-            picture = source.mirrored() if candidate.mirrored else source
-            turn = None if candidate.still else pose.turn_warp(candidate, source.hw)
-            found[candidate] = self.found(self.coarse, picture, turn, described, o.first)
+            found[candidate] = self.posed(looks.quick, source, candidate, described)
             return found[candidate].support
 
-        best = pose.search(support, flip=o.flip, turns=o.turns and self.fine is not None, margin=o.margin)
-        return best, found[best]
+        best = pose.search(support, flip=o.flip, turns=o.turns and looks.fine is not None, margin=o.margin)
+        if looks.quick is looks.coarse:
+            return best, found[best]
+        return best, self.posed(looks.coarse, source, best, looks.coarse(target))
+
+    def posed(self, describe: Describe, source: Image, candidate: Pose, target: FeatureMap) -> _Found:
+        """Matches the source in a pose."""
+        picture = source.mirrored() if candidate.mirrored else source
+        turn = None if candidate.still else pose.turn_warp(candidate, source.hw)
+        return self.found(describe, picture, turn, target, self.options.first)
 
     def refined(self, fine: Describe, source: Image, target: Image, found: _Found) -> _Found:
         """Makes the aligned passes that pay."""

@@ -148,7 +148,8 @@ def affine_starts(
 
     Maps that shrink or blow up more than eightfold, turn the picture over or shear it more than 4:1 are not considered.
     """
-    picks = torch.multinomial(weight.expand(options.hypotheses, -1), 3, generator=generator)
+    draws = torch.rand(options.hypotheses, 3, generator=generator, dtype=weight.dtype) * weight.sum()
+    picks = torch.searchsorted(weight.cumsum(dim=0), draws).clamp_max(len(weight) - 1)
     corners = torch.cat([x[picks], torch.ones(*picks.shape, 1, dtype=x.dtype)], dim=-1)
     solution, info = torch.linalg.solve_ex(corners, y[picks])
     linear = torch.nan_to_num(solution[:, :2])

@@ -14,7 +14,7 @@ from semcorr_cli.core.quality import Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import field as fields
 from semcorr_cli.matchers import smooth
-from semcorr_cli.matchers.field import FieldOptions
+from semcorr_cli.matchers.field import FieldOptions, Looks
 from semcorr_cli.session import Session, SessionOptions
 from semcorr_cli.settings import Settings
 from tests.specimens import Field, cut, flat, mapped, middle, picture
@@ -238,7 +238,7 @@ def test_a_dear_extractor_describes_each_orientation_once(flip: str, calls: int)
         described.append(image)
         return session().features(image)
 
-    fields.correspond(*parts(), describe, None, FieldOptions(flip=flip))
+    fields.correspond(*parts(), Looks(describe, describe, None), FieldOptions(flip=flip))
     assert len(described) == calls
 
 
