@@ -29,19 +29,19 @@ def beside(paths: list[Path], target: Path) -> None:
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "show"
     folder.mkdir(exist_ok=True)
-    fox, corgi = HERE / "fox.jpg", HERE / "corgi.jpg"
+    beetle, van = HERE / "beetle.jpg", HERE / "van.jpg"
     film = ["--size", 360, "--frames", 20, "--fps", 16, "--hold", 8, "--ping-pong"]
-    semcorr("morph", fox, corgi, *film, "-o", folder / "morph.gif")
+    semcorr("morph", beetle, van, *film, "-o", folder / "morph.gif")
     with tempfile.TemporaryDirectory() as scratch:
         matches = Path(scratch) / "matches.png"
-        semcorr("match", fox, corgi, "-o", matches)
+        semcorr("match", HERE / "bear.jpg", HERE / "hound.jpg", "-o", matches)
         with Image.open(matches) as picture:
             picture.convert("RGB").resize((WIDTH, round(picture.height * WIDTH / picture.width))).save(
                 folder / "matches.jpg", quality=88
             )
         warped = Path(scratch) / "warp.png"
-        semcorr("warp", HERE / "beetle.jpg", HERE / "van.jpg", "-o", warped)
-        beside([HERE / "beetle.jpg", HERE / "van.jpg", warped], folder / "warp.jpg")
+        semcorr("warp", beetle, van, "-o", warped)
+        beside([beetle, van, warped], folder / "warp.jpg")
 
 
 if __name__ == "__main__":

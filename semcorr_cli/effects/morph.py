@@ -48,7 +48,7 @@ FINEST = 4
 SMOOTHING = 1e-5
 """λ of the in-between splines, raised until nothing folds."""
 
-FEATHER = 0.15
+FEATHER = 0.07
 """How far beyond its frame a picture, mirrored at its edge, fades out in favour of the other; a share of its side."""
 
 
