@@ -1,5 +1,7 @@
 """Palettes for GIF frames: k-means in RGB, carried from frame to frame so that colours do not flicker."""
 
+import hashlib
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -22,6 +24,7 @@ class Palette:
 
     def __init__(self) -> None:
         self._colours: Float[Tensor, "k 3"] | None = None
+        self._last: tuple[bytes, tuple[NDArray[np.uint8], NDArray[np.uint8]]] | None = None
 
     def map(self, frame: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Reduces a frame.
@@ -32,6 +35,12 @@ class Palette:
         Returns:
             indices (h, w) and the palette (256, 4) of alpha, red, green, blue, both 8-bit.
         """
+        digest = hashlib.sha256(frame.tobytes()).digest()
+        if self._last is None or self._last[0] != digest:  # a picture that stands still must not flicker
+            self._last = digest, self._reduced(frame)
+        return self._last[1]
+
+    def _reduced(self, frame: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         clear = frame[..., 3] < 128 if frame.shape[2] == 4 else None
         rgb = np.ascontiguousarray(frame[..., :3])
         code = _codes(rgb)
