@@ -77,6 +77,7 @@ class FieldOptions:
         turns: try rotated and scaled sources.
         margin: how many times more support a turned source must have than the untouched one.
         nearest: how matches are found.
+        rough: the fits by which poses are told apart.
         first: the fit to the first matches.
         second: the fit to the matches of the aligned pictures.
         close: the fits of further passes, for pictures that show the same thing.
@@ -88,6 +89,7 @@ class FieldOptions:
     turns: bool = True
     margin: float = 1.5
     nearest: NearestOptions = NearestOptions()
+    rough: SmoothOptions = SmoothOptions(knots=6, steps=6, refined=1)
     first: SmoothOptions = SmoothOptions()
     second: SmoothOptions = SmoothOptions(
         knots=10, scale_start=0.1, scale_end=0.03, smoothing_start=1e-2, smoothing_end=1e-4
@@ -152,22 +154,26 @@ class _Search:
         """Finds the pose and the first fit."""
         o, looks = self.options, self.looks
         described = looks.quick(target)
+        is_rough = looks.quick is not looks.coarse
         found: dict[Pose, _Found] = {}
 
         def support(candidate: Pose) -> float:
-            found[candidate] = self.posed(looks.quick, source, candidate, described)
+            fit = o.rough if is_rough else o.first
+            found[candidate] = self.posed(looks.quick, source, candidate, described, fit)
             return found[candidate].support
 
         best = pose.search(support, flip=o.flip, turns=o.turns and looks.fine is not None, margin=o.margin)
-        if looks.quick is looks.coarse:
-            return best, found[best]
-        return best, self.posed(looks.coarse, source, best, looks.coarse(target))
+        if is_rough:
+            return best, self.posed(looks.coarse, source, best, looks.coarse(target), o.first)
+        return best, found[best]
 
-    def posed(self, describe: Describe, source: Image, candidate: Pose, target: FeatureMap) -> _Found:
+    def posed(
+        self, describe: Describe, source: Image, candidate: Pose, target: FeatureMap, fit: SmoothOptions
+    ) -> _Found:
         """Matches the source in a pose."""
         picture = source.mirrored() if candidate.mirrored else source
         turn = None if candidate.still else pose.turn_warp(candidate, source.hw)
-        return self.found(describe, picture, turn, target, self.options.first)
+        return self.found(describe, picture, turn, target, fit)
 
     def refined(self, fine: Describe, source: Image, target: Image, found: _Found) -> _Found:
         """Makes the aligned passes that pay."""
