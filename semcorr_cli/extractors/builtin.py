@@ -7,6 +7,7 @@ pictures that have been aligned already.
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -33,8 +34,7 @@ class Builtin(Extractor):
         Raises:
             InputError: the file does not hold one.
         """
-        self._digest = hashlib.sha256(weights[0].read_bytes()).hexdigest()
-        self._network: DescriptorNet = load_network(weights[0]).to(self.device)
+        self._network, self._digest = _loaded(weights[0], weights[0].stat().st_mtime_ns, self.device)
 
     @property
     def recipe(self) -> str:
@@ -65,3 +65,9 @@ class Builtin(Extractor):
         picture = prepared(image, side).to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self._network.describe(picture)
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: Path, changed: int, device: torch.device) -> tuple[DescriptorNet, str]:
+    """Returns a file's network and digest; the looks that a session takes at a picture share them."""
+    return load_network(path).to(device), hashlib.sha256(path.read_bytes()).hexdigest()
