@@ -133,20 +133,6 @@ def line_thickness(points: Float[Tensor, "n 2"]) -> float:
     return float(torch.linalg.svdvals(centred)[-1] / math.sqrt(points.shape[0])) if points.shape[0] > 1 else 0.0
 
 
-def merge_duplicates(
-    points: Float[Tensor, "n 2"], values: Float[Tensor, "n d"], weights: Float[Tensor, " n"], distance: float
-) -> tuple[Float[Tensor, "m 2"], Float[Tensor, "m d"], Float[Tensor, " m"]]:
-    """Averages rows whose points fall into one square of side `distance`: near-duplicates make the system singular."""
-    keys = (points / distance).round().long()
-    _, group = torch.unique(keys, dim=0, return_inverse=True)
-    count = int(group.max()) + 1 if group.numel() else 0
-    total = weights.new_zeros(count).index_add(0, group, weights)
-    share = (weights / total[group].clamp_min(1e-30))[:, None]
-    merged_points = points.new_zeros(count, 2).index_add(0, group, points * share)
-    merged_values = values.new_zeros(count, values.shape[1]).index_add(0, group, values * share)
-    return merged_points, merged_values, total
-
-
 def kernel_matrix(x: Float[Tensor, "n 2"], centres: Float[Tensor, "m 2"]) -> Float[Tensor, "n m"]:
     """Returns U(|xᵢ − centreₖ|) = r² log r, 0 at r = 0."""
     squared = torch.cdist(x, centres).square()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor
 from semcorr_cli.core import coords
 from semcorr_cli.datasets import TruePair
 from semcorr_cli.errors import InputError
+
+INDEX = "pairs.json"
+"""The file that lists a folder's pictures and pairs."""
 
 NONE = 65535
 """Stored value of pixels without a counterpart."""
@@ -26,14 +30,8 @@ def read(root: Path) -> Iterator[TruePair]:
     Raises:
         InputError: the folder does not hold samples, or a file is damaged.
     """
-    index = root / "pairs.json"
-    try:
-        content = json.loads(index.read_text(encoding="utf-8"))
-        pairs, images = content["pairs"], content["images"]
-    except FileNotFoundError:
-        raise InputError(f"{root} does not hold the samples: there is no {index}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{index} is not an index of samples: {error!r}") from None
+    content = index(root)
+    pairs, images = content["pairs"], content["images"]
     for pair in pairs:
         try:
             target = images[pair["target"]]
@@ -42,7 +40,7 @@ def read(root: Path) -> Iterator[TruePair]:
             left, top, right, bottom = (float(value) for value in target["box"])
             paths = root / pair["source"], root / pair["target"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{index}: the pair {pair} is damaged: {error!r}") from None
+            raise InputError(f"{root / INDEX}: the pair {pair} is damaged: {error!r}") from None
         own = coords.pixel_centres((height, width))[STEP // 2 :: STEP, STEP // 2 :: STEP].reshape(-1, 2)
         known = truth.isfinite().all(dim=-1)
         yield TruePair(
@@ -54,6 +52,22 @@ def read(root: Path) -> Iterator[TruePair]:
             target_points=own[known],
             target_box=(left, top, right, bottom),
         )
+
+
+def index(root: Path) -> dict[str, Any]:
+    """Returns what a folder of rendered pairs says of itself: its `pairs` and its `images`.
+
+    Raises:
+        InputError: the folder does not hold samples, or its index is damaged.
+    """
+    path = root / INDEX
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {"pairs": content["pairs"], "images": content["images"]}
+    except FileNotFoundError:
+        raise InputError(f"{root} does not hold the samples: there is no {path}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not an index of samples: {error!r}") from None
 
 
 def dense(path: Path) -> Float[Tensor, "h w 2"]:

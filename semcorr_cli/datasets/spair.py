@@ -16,8 +16,6 @@ from semcorr_cli.core import coords
 from semcorr_cli.datasets import TruePair
 from semcorr_cli.errors import InputError
 
-SPLITS = ("test", "val", "trn")
-
 
 def read(root: Path, split: str = "test") -> Iterator[TruePair]:
     """Yields the pairs of a split in the order of its list, or by name where there is no list.

@@ -1,10 +1,8 @@
 """Rendered pairs with exact truth, in the layout of `samples/` (pairs.json, truth/), joined to a set of pictures."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semcorr_cli.core import coords
+from semcorr_cli.core.coords import Hw
+from semcorr_cli.datasets import samples
 from semcorr_cli.errors import InputError
 from semcorr_cli.training.pictures import Exact, Pictures, canvas, reduced
 
 LATTICE = 48
 """Positions along a side at which maps are kept."""
-
-NONE = 65535
-"""Step number that stands for no counterpart in a map's file."""
 
 
 def join(pictures: Pictures, folders: Sequence[Path]) -> Pictures:
@@ -38,7 +36,7 @@ def join(pictures: Pictures, folders: Sequence[Path]) -> Pictures:
     partner: list[int] = []
     maps: list[Tensor] = []
     for folder in folders:
-        index = _index(folder)
+        index = samples.index(folder)
         numbers = {name: n + len(canvases) + i for i, name in enumerate(index["images"])}
         partners = {pair["target"]: pair for pair in index["pairs"]}
         for name, about in index["images"].items():
@@ -52,7 +50,11 @@ def join(pictures: Pictures, folders: Sequence[Path]) -> Pictures:
             kinds.append(f"rendered {about['category']}")
             pair = partners.get(name)
             partner.append(numbers[pair["source"]] if pair else -1)
-            maps.append(_lattice(folder / pair["map"]) if pair else torch.full((LATTICE, LATTICE, 2), torch.nan))
+            if pair:
+                h, w = index["images"][pair["source"]]["hw"]
+                maps.append(_lattice(folder / pair["map"], (h, w)))
+            else:
+                maps.append(torch.full((LATTICE, LATTICE, 2), torch.nan))
     names = (*pictures.names, *sorted(set(kinds)))
     first = len(pictures.names)
     row = torch.cat([torch.full((n,), -1), torch.arange(len(canvases))])
@@ -67,22 +69,14 @@ def join(pictures: Pictures, folders: Sequence[Path]) -> Pictures:
     )
 
 
-def _index(folder: Path) -> dict[str, Any]:
-    try:
-        index: dict[str, Any] = json.loads((folder / "pairs.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder} does not hold rendered pairs: {error}") from None
-    return index
-
-
-def _lattice(path: Path) -> Tensor:
+def _lattice(path: Path, source_hw: Hw) -> Tensor:
     """Reads a map at the middles of a lattice's cells: relative positions in the source, (k, k, 2)."""
-    with np.load(path) as file:
-        steps = np.cumsum(np.cumsum(file["delta"], 0, dtype=np.uint16), 1, dtype=np.uint16)
-        h, w = file["source_hw"]
-        xy = np.where(steps == NONE, np.nan, steps / file["steps"]) / np.array([w, h])
-    rows, columns = (((np.arange(LATTICE) + 0.5) / LATTICE * size).astype(int) for size in xy.shape[:2])
-    return torch.from_numpy(xy[np.ix_(rows, columns)].astype(np.float32))
+    xy = samples.dense(path)
+    relative = xy / coords.wh(source_hw, xy)
+    rows, columns = (
+        ((torch.arange(LATTICE, dtype=torch.float64) + 0.5) / LATTICE * size).long() for size in xy.shape[:2]
+    )
+    return relative[rows][:, columns]
 
 
 def look_up(exact: Exact, rows: Tensor, at: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from semcorr_cli.core import coords, resample, spline
+from semcorr_cli.core import coords, metrics, resample, spline
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.io import images
@@ -49,7 +49,7 @@ def error(truth: Warp, found: Warp) -> float:
     true = truth.at(xy)
     size = coords.wh(truth.source_hw, true)
     known = ((true > 0) & (true < size)).all(dim=-1)
-    return 100 * float((found.at(xy[known]) - true[known]).norm(dim=-1).mean()) / max(truth.source_hw)
+    return 100 * metrics.end_point_error(found.at(xy[known]), true[known]) / max(truth.source_hw)
 
 
 def main() -> None:
