@@ -18,7 +18,6 @@ from semcorr_cli.datasets import TruePair
 from semcorr_cli.datasets.change import Change
 from semcorr_cli.errors import UsageError
 from semcorr_cli.io import images
-from semcorr_cli.matchers.field import WORKING_SIDE
 from semcorr_cli.session import Session
 
 PREDICTIONS = ("nearest", "warp")
@@ -134,7 +133,7 @@ def _by_alpha(group: list[Scored], protocol: Protocol) -> dict[float, Pck]:
 @torch.inference_mode()
 def _nearest(session: Session, source: Image, target: Image, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
     """Returns, for each point's cell in the source, the centre of the most similar cell in the target."""
-    features_s, features_t = (session.features(resample.shrink(image, WORKING_SIDE)) for image in (source, target))
+    features_s, features_t = session.features(*(resample.shrink(image, session.side) for image in (source, target)))
     cells = coords.nearest_cell(points, features_s.hw, source.hw)
     best = (features_s.flat()[cells.to(session.device)] @ features_t.flat().T).argmax(dim=1).cpu()
     return coords.cell_centres(features_t.hw, target.hw)[best]

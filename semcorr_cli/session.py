@@ -11,16 +11,17 @@ from pathlib import Path
 
 import torch
 
-from semcorr_cli import extractors
+from semcorr_cli import extractors, weights
 from semcorr_cli.core.correspondence import Correspondence
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.errors import DeviceError, MissingError, UsageError
-from semcorr_cli.extractors import ExtractorSpec
 from semcorr_cli.extractors.base import Extractor, build
+from semcorr_cli.extractors.options import DiffusionOptions, ExtractorOptions, HybridOptions, changed
+from semcorr_cli.extractors.spec import ExtractorSpec
 from semcorr_cli.io.cache import FeatureCache
 from semcorr_cli.matchers import field as fields
-from semcorr_cli.matchers.field import FieldOptions, Looks
+from semcorr_cli.matchers.field import FieldOptions, Look, Looks
 from semcorr_cli.settings import Settings
 
 COARSE, QUICK, FINE = LOOKS = ("coarse", "quick", "fine")
@@ -35,7 +36,10 @@ class SessionOptions:
 
     Attributes:
         features: name of an extractor, or "auto" for the best whose weights are on this disk.
-        weights: local weights by extractor name, instead of downloaded ones.
+        weights: local weights by family of extractors, instead of downloaded ones; see `extractors.spec.given_places`.
+        adapter: file, or name of a model, of a head learnt on top of the features.
+        feature_options: options of the extractor by name, `dino.layer` or `layer`, as text.
+        prompt: what the pictures show, for extractors that can be told.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         dtype: "auto", "fp32", "fp16" or "bf16"; precision of networks.
         max_side: working size of the longer side instead of the extractor's own.
@@ -46,6 +50,9 @@ class SessionOptions:
 
     features: str = "auto"
     weights: Mapping[str, Path] = field(default_factory=dict)
+    adapter: str | None = None
+    feature_options: Mapping[str, str] = field(default_factory=dict)
+    prompt: str = ""
     device: str = "auto"
     dtype: str = "auto"
     max_side: int | None = None
@@ -75,18 +82,32 @@ class Session:
         self.spec, self._weights = _choose(options, settings)
         self.device = _device(options.device)
         self.dtype = _dtype(options.dtype, self.device)
-        self._field = replace(options.field, calibration=self.spec.name)
+        nearest = options.field.nearest
+        if self.spec.window is not None:
+            nearest = replace(nearest, window=self.spec.window)
+        side = max(options.field.side, self._told(self.spec.options).side)
+        self._field = replace(options.field, calibration=self.spec.name, nearest=nearest, side=side)
         self._cache = FeatureCache(settings.cache, settings.cache_limit) if options.cache else None
         self._extractors: dict[str, Extractor] = {}
         self._from_cache: dict[str, bool] = {}
 
     @torch.inference_mode()
-    def features(self, image: Image, *, look: str = COARSE) -> FeatureMap:
-        """Returns the picture's feature map, from the cache where it has been described before.
+    def features(self, *images: Image, look: str = COARSE) -> list[FeatureMap]:
+        """Returns the feature maps of pictures that are to be compared with each other.
+
+        Args:
+            images: any sizes.
+            look: one of `LOOKS`; see `matchers.field.Looks`.
+        """
+        return self._extractor(look).fuse([self.describe(image, look=look) for image in images])
+
+    @torch.inference_mode()
+    def describe(self, image: Image, *, look: str = COARSE) -> FeatureStack:
+        """Returns what there is to say of a picture, from the cache where it has been described before.
 
         Args:
             image: any size; pictures without a digest are not cached.
-            look: one of `LOOKS`; see `matchers.field.Looks`.
+            look: one of `LOOKS`.
         """
         extractor = self._extractor(look)
         key = FeatureCache.key(extractor.recipe, image.digest) if self._cache and image.digest else ""
@@ -94,17 +115,22 @@ class Session:
         if look == COARSE and image.digest:
             self._from_cache.setdefault(_root(image.digest), found is not None)
         if found is None:
-            found = extractor.extract([image])[0]
+            found = extractor.describe([image])[0]
             if self._cache and key:
                 self._cache.put(key, found)
-        return found.to(self.device).within(image.visible()).textured(image)
+        return found.seen(image).to(self.device)
 
     @torch.inference_mode()
     def correspond(self, source: Image, target: Image) -> Correspondence:
         """Finds the correspondence field between two pictures."""
-        coarse, quick, fine = (partial(self.features, look=look) for look in LOOKS)
+        coarse, quick, fine = (self._look(look) for look in LOOKS)
         looks = Looks(coarse, coarse if self.spec.quick_options is None else quick, fine if self.spec.cheap else None)
         return fields.correspond(source, target, looks, self._field, self.options.seed)
+
+    @property
+    def side(self) -> int:
+        """The longer side of the copies of pictures that are described and matched."""
+        return self._field.side
 
     def on_device(self, source: Image, target: Image) -> tuple[Image, Image]:
         """Returns a pair of pictures where the session works, for effects to be drawn there."""
@@ -119,26 +145,41 @@ class Session:
         if self._cache:
             self._cache.prune()
 
+    def _look(self, look: str) -> Look:
+        def compare(source: FeatureStack, target: FeatureStack) -> tuple[FeatureMap, FeatureMap]:
+            first, second = self._extractor(look).fuse([source, target])
+            return first, second
+
+        return Look(partial(self.describe, look=look), compare)
+
     def _extractor(self, look: str) -> Extractor:
         if look not in self._extractors:
             spec = self.spec
             own = {COARSE: spec.options, QUICK: spec.quick_options, FINE: spec.fine_options}[look]
-            options = own or spec.options
-            if self.options.max_side is not None:
-                side = round(options.side * self.options.max_side / spec.options.side)
-                options = replace(options, side=side)
             self._extractors[look] = build(
-                spec, options=options, weights=self._weights, device=self.device, dtype=self.dtype
+                spec,
+                options=self._told(own or spec.options),
+                weights=self._weights,
+                device=self.device,
+                dtype=self.dtype,
+                seed=self.options.seed,
+                remember=self._cache.remember if self._cache else None,
             )
         return self._extractors[look]
 
-
-def local_weights(spec: ExtractorSpec, options: SessionOptions, settings: Settings) -> list[Path] | None:
-    """Returns the local files of an extractor's weights; None where one is missing."""
-    if spec.name in options.weights:
-        return [options.weights[spec.name]]
-    paths = spec.files(settings.weights)
-    return paths if all(path.is_file() for path in paths) else None
+    def _told(self, options: ExtractorOptions) -> ExtractorOptions:
+        """Returns an extractor's options with what the user asked for."""
+        if self.options.max_side is not None:
+            options = options.resized(round(options.side * self.options.max_side / self.spec.options.side))
+        for key, value in self.options.feature_options.items():
+            options = changed(options, key, value)
+        if not self.options.prompt:
+            return options
+        if isinstance(options, HybridOptions):
+            return replace(options, diffusion=replace(options.diffusion, prompt=self.options.prompt))
+        if isinstance(options, DiffusionOptions):
+            return replace(options, prompt=self.options.prompt)
+        raise UsageError(f"{self.spec.name} takes no prompt", hint="--features diffusion and hybrid do")
 
 
 def _root(digest: str) -> str:
@@ -146,30 +187,24 @@ def _root(digest: str) -> str:
     return digest.partition(":")[0]
 
 
-def _choose(options: SessionOptions, settings: Settings) -> tuple[ExtractorSpec, list[Path]]:
+def _choose(options: SessionOptions, settings: Settings) -> tuple[ExtractorSpec, dict[str, Path]]:
     known = ", ".join(extractors.names())
+    families = {spec.family for spec in extractors.SPECS if spec.models or spec.packaged}
     for name, path in options.weights.items():
+        if name not in families:
+            names = ", ".join(sorted(families))
+            raise UsageError(f"--weights {name}={path}: no weights go by that name", hint=f"known: {names}")
+        if not path.exists():
+            raise MissingError(f"--weights {name}: there is no file or folder {path}")
+    wanted = extractors.AUTO if options.features == "auto" else (options.features,)
+    for name in wanted:
         spec = extractors.find(name)
         if spec is None:
-            raise UsageError(f"--weights names {name!r}, which is no extractor", hint=f"known: {known}")
-        if not spec.files(settings.weights):
-            raise UsageError(f"--weights {name}={path}: {name} needs no weights")
-        if not path.exists():
-            raise MissingError(f"--weights {name}: there is no file {path}")
-    if options.features == "auto":
-        for spec in extractors.SPECS:
-            weights = local_weights(spec, options, settings)
-            if weights is not None:
-                return spec, weights
-    spec = extractors.find(options.features)
-    if spec is None:
-        raise UsageError(f"--features {options.features!r} is no extractor", hint=f"known: auto, {known}")
-    weights = local_weights(spec, options, settings)
-    if weights is None:
-        raise MissingError(
-            f"the weights of {spec.name} are not on this machine", hint=f"semcorr models pull {spec.name}"
-        )
-    return spec, weights
+            raise UsageError(f"--features {name!r} is no extractor", hint=f"known: auto, {known}")
+        local = weights.local(spec, options.weights, settings)
+        if local is not None:
+            return spec, local | weights.adapter(options.adapter, settings)
+    raise MissingError(f"the weights of {name} are not on this machine", hint=f"semcorr models pull {name}")
 
 
 def _device(name: str) -> torch.device:

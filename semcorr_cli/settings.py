@@ -15,10 +15,14 @@ VARIABLES = {
     "SEMCORR_CACHE_LIMIT": "size the cache is kept below, such as 500M or 4G (default 4G)",
     "SEMCORR_OFFLINE": "1 forbids the network; HF_HUB_OFFLINE=1 does too",
     "HF_HUB_OFFLINE": "honoured like SEMCORR_OFFLINE",
+    "HF_ENDPOINT": "address of the hub that weights are pulled from",
     "CUDA_VISIBLE_DEVICES": "honoured by torch",
     "NO_COLOR": "honoured by the terminal output",
 }
 """What the environment can say, for `doctor` and the README."""
+
+HUB = "https://huggingface.co"
+"""Where weights are pulled from unless told otherwise."""
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -32,12 +36,14 @@ class Settings:
         cache: folder of cached features.
         cache_limit: bytes that the cache is kept below.
         offline: the network may not be used.
+        hub: address of the hub that weights are pulled from.
     """
 
     weights: Path
     cache: Path
     cache_limit: int
     offline: bool
+    hub: str = HUB
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -52,6 +58,7 @@ class Settings:
             weights=(Path(home) if home else platformdirs.user_data_path("semcorr")) / "weights",
             cache=Path(cache) if cache else platformdirs.user_cache_path("semcorr"),
             cache_limit=parse_size(os.environ.get("SEMCORR_CACHE_LIMIT") or "4G", "SEMCORR_CACHE_LIMIT"),
+            hub=(os.environ.get("HF_ENDPOINT") or HUB).rstrip("/"),
             offline=any(_truthy(os.environ.get(name)) for name in ("SEMCORR_OFFLINE", "HF_HUB_OFFLINE")),
         )
 
@@ -76,6 +83,7 @@ def in_force() -> dict[str, str]:
 def calm_libraries() -> None:
     """Asks libraries that are not yet loaded to keep quiet and to share the machine; what is set already stands."""
     os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its whole configuration otherwise
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # loading weights from the disk needs no bars
     # Waiting OpenMP threads sleep instead of spinning: on a busy machine spinning costs several times the work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -129,3 +129,11 @@ def pictures(tmp_path: Path) -> tuple[Path, Path]:
     Pillow.fromarray(content).save(paths[0])
     Pillow.fromarray(np.roll(content, 6, axis=1)[4:, :150]).save(paths[1])
     return paths
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small random weights for everything that the hybrid features need."""
+    from tests import tiny_weights
+
+    return tiny_weights.everything(tmp_path_factory.mktemp("tiny"))

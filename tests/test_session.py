@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from semcorr_cli import extractors
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.errors import DeviceError, ExitCode, MissingError, UsageError
-from semcorr_cli.extractors import SPECS, WeightsFile
+from semcorr_cli.extractors import SPECS
 from semcorr_cli.extractors.base import Extractor
+from semcorr_cli.extractors.models import Model, WeightsFile
+from semcorr_cli.extractors.spec import ExtractorSpec
 from semcorr_cli.session import LOOKS, Session, SessionOptions
 from semcorr_cli.settings import Settings
 from tests.specimens import middle, picture
@@ -18,7 +20,8 @@ HW = (96, 120)
 
 SIFT = next(spec for spec in SPECS if spec.name == "sift")  # needs no weights
 
-FILE = WeightsFile("owner/name", "0123456789abcdef", "model.safetensors", "00", 3, "MIT")
+FILE = WeightsFile("model.safetensors", 3, "")
+MODEL = Model("owner-name", "dino", "owner/name", "0123456789abcdef", "MIT", (FILE,))
 
 
 @pytest.fixture
@@ -27,10 +30,10 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def heavy(monkeypatch: pytest.MonkeyPatch) -> extractors.ExtractorSpec:
-    """A row, preferred to all others, whose weights are not on this disk."""
-    spec = replace(SIFT, name="heavy", weights=(FILE,), cheap=False)
-    monkeypatch.setattr(extractors, "SPECS", (spec, *SPECS))
+def heavy(monkeypatch: pytest.MonkeyPatch) -> ExtractorSpec:
+    """A row, preferred to what is always here, whose weights are not on this disk; SIFT stands in for the network."""
+    spec = replace(SIFT, name="dino", models=(MODEL,), cheap=False)
+    monkeypatch.setattr(extractors, "SPECS", (spec, *(row for row in SPECS if row.family != "dino")))
     return spec
 
 
@@ -53,29 +56,29 @@ def test_an_unknown_extractor_is_a_usage_error_that_names_the_known_ones(setting
 @pytest.mark.usefixtures("heavy")
 def test_missing_weights_say_what_to_type(settings: Settings) -> None:
     with pytest.raises(MissingError) as refused:
-        opened(settings, features="heavy")
+        opened(settings, features="dino")
     assert refused.value.exit_code == ExitCode.MISSING == 4
-    assert refused.value.hint == "semcorr models pull heavy"
+    assert refused.value.hint == "semcorr models pull dino"
 
 
 @pytest.mark.usefixtures("heavy")
 def test_auto_takes_the_first_row_whose_weights_are_there(settings: Settings) -> None:
-    assert opened(settings, features="auto").spec.name != "heavy"
-    place = settings.weights / FILE.local_name
+    assert opened(settings, features="auto").spec.name == "builtin"
+    place = settings.weights / MODEL.folder / FILE.path
     place.parent.mkdir(parents=True)
     place.write_bytes(b"...")
-    assert opened(settings, features="auto").spec.name == "heavy"
-    assert opened(settings, features="heavy").spec.name == "heavy"
+    assert opened(settings, features="auto").spec.name == "dino"
+    assert opened(settings, features="dino").spec.name == "dino"
 
 
 @pytest.mark.usefixtures("heavy")
 def test_local_weights_take_the_place_of_pulled_ones(settings: Settings, tmp_path: Path) -> None:
     local = tmp_path / "own.safetensors"
     with pytest.raises(MissingError, match=r"own\.safetensors"):
-        opened(settings, features="heavy", weights={"heavy": local})
+        opened(settings, features="dino", weights={"dino": local})
     local.write_bytes(b"...")
-    assert opened(settings, features="heavy", weights={"heavy": local}).spec.name == "heavy"
-    assert opened(settings, features="auto", weights={"heavy": local}).spec.name == "heavy"
+    assert opened(settings, features="dino", weights={"dino": local}).spec.name == "dino"
+    assert opened(settings, features="auto", weights={"dino": local}).spec.name == "dino"
 
 
 def test_weights_for_no_extractor_are_refused(settings: Settings, tmp_path: Path) -> None:
@@ -123,20 +126,20 @@ def test_dtypes_by_name(settings: Settings, name: str, expected: torch.dtype) ->
 
 @pytest.mark.parametrize("side", [64, 160, 400])
 def test_max_side_changes_the_grid(settings: Settings, side: int) -> None:
-    found = opened(settings, max_side=side).features(picture(HW))
+    (found,) = opened(settings, max_side=side).features(picture(HW))
     assert max(found.hw) == round(side / SIFT.stride)
     assert found.image_hw == HW
 
 
 def test_max_side_reaches_the_fine_features_too(settings: Settings) -> None:
     session = opened(settings, max_side=160)
-    assert session.features(picture(HW), look="fine").hw == session.features(picture(HW)).hw
+    assert session.features(picture(HW), look="fine")[0].hw == session.features(picture(HW))[0].hw
 
 
 def test_the_second_time_features_come_from_the_cache_and_are_the_same(settings: Settings) -> None:
     image = named(picture(HW))
     first, second = opened(settings), opened(settings)
-    fresh, stored = first.features(image), second.features(image)
+    (fresh,), (stored,) = first.features(image), second.features(image)
     assert (first.cached(image), second.cached(image)) == (False, True)
     assert torch.equal(fresh.data, stored.data)
     assert fresh.image_hw == stored.image_hw
@@ -150,11 +153,11 @@ def test_what_is_cached_is_not_described_again(settings: Settings, monkeypatch: 
     session = opened(settings)
     extractor = session._extractor("coarse")
 
-    def refuse(self: Extractor, images: object) -> list[FeatureMap]:
+    def refuse(self: Extractor, images: object) -> list[FeatureStack]:
         raise AssertionError("described again")
 
-    monkeypatch.setattr(type(extractor), "extract", refuse)
-    assert session.features(image).image_hw == HW
+    monkeypatch.setattr(type(extractor), "describe", refuse)
+    assert session.features(image)[0].image_hw == HW
     with pytest.raises(AssertionError, match="described again"):
         session.features(named(image, "other"))
 
@@ -162,12 +165,12 @@ def test_what_is_cached_is_not_described_again(settings: Settings, monkeypatch: 
 @pytest.mark.parametrize("change", ["picture", "side", "fine"])
 def test_other_pictures_and_other_options_are_not_taken_from_the_cache(settings: Settings, change: str) -> None:
     image = named(picture(HW))
-    plain = opened(settings).features(image)
+    (plain,) = opened(settings).features(image)
     if change == "picture":
-        other = opened(settings).features(named(picture(HW, 1), "beef"))
+        (other,) = opened(settings).features(named(picture(HW, 1), "beef"))
     else:
         look = change if change in LOOKS else "coarse"
-        other = opened(settings, max_side=160 if change == "side" else None).features(image, look=look)
+        (other,) = opened(settings, max_side=160 if change == "side" else None).features(image, look=look)
     assert other.data.shape != plain.data.shape or not torch.equal(other.data, plain.data)
 
 
@@ -193,7 +196,7 @@ def test_the_mask_is_not_part_of_what_is_cached(settings: Settings) -> None:
     masked = replace(image, mask=middle(HW))
     opened(settings).features(masked)
     session = opened(settings)
-    everywhere, inside = session.features(image), session.features(masked)
+    (everywhere,), (inside,) = session.features(image), session.features(masked)
     assert session.cached(image)
     assert everywhere.region is None
     assert inside.region is not None

@@ -169,6 +169,8 @@ _add(app, "train", train.train, "Train or fine-tune the built-in extractor on pi
 _add(app, "doctor", doctor.doctor, "Print versions, devices, folders and weights.")
 _models = _group("The extractors, and where their weights lie.")
 _add(_models, "list", models.list_, "List the extractors.", title="models list")
+_add(_models, "pull", models.pull, "Bring weights to this machine.", title="models pull")
+_add(_models, "verify", models.verify, "Compare weights with their digests.", title="models verify")
 _add(_models, "path", models.path, "Print where weights lie.", title="models path")
 app.add_typer(_models, name="models")
 _cache = _group("Features kept on disk.")

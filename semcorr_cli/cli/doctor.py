@@ -8,9 +8,9 @@ from rich.table import Table
 
 from semcorr_cli import __version__, extractors
 from semcorr_cli.cli import output
-from semcorr_cli.cli.models import is_here
 from semcorr_cli.cli.options import TalkOptions
 from semcorr_cli.settings import Settings, in_force
+from semcorr_cli.weights import local
 
 PACKAGES = (
     "torch",
@@ -46,7 +46,7 @@ def doctor(*, options: TalkOptions) -> None:
     devices = ["cpu"]
     devices += [f"cuda:{k} ({torch.cuda.get_device_name(k)})" for k in range(torch.cuda.device_count())]
     devices += ["mps"] if torch.backends.mps.is_available() else []
-    weights = {spec.name: is_here(spec, settings) for spec in extractors.SPECS}
+    weights = {spec.name: local(spec, {}, settings) is not None for spec in extractors.SPECS}
     warnings = _warnings()
     out.result.update(
         python=sys.version.split()[0],
@@ -67,7 +67,7 @@ def doctor(*, options: TalkOptions) -> None:
         table.add_row(name, version or "not installed")
     table.add_row("devices", ", ".join(devices))
     table.add_row("threads", str(torch.get_num_threads()))
-    table.add_row("weights", ", ".join(f"{name}: {'here' if here else 'not here'}" for name, here in weights.items()))
+    table.add_row("weights here", ", ".join(name for name, here in weights.items() if here))
     table.add_row("weights in", str(settings.weights))
     table.add_row("cache in", str(settings.cache))
     table.add_row("network", "forbidden" if settings.offline else "allowed for `models pull` alone")

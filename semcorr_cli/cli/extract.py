@@ -33,7 +33,7 @@ def extract(
     out.say(f"describing {image}")
     picture = open_pictures([image], options)[0]
     session = open_session(options)
-    features = session.features(picture)
+    (features,) = session.features(picture)
     out.run["cached"] = [session.cached(picture)]
     channels, height, width = features.data.shape
     out.result.update(channels=channels, grid_hw=[height, width], image_hw=list(picture.hw))

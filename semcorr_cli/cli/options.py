@@ -113,7 +113,31 @@ class FeatureOptions(ArtefactOptions):
     weights: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=PATH", help="Local weights for an extractor.", rich_help_panel=FEATURES, show_default=False
+            metavar="NAME=PATH",
+            help="Local weights: dino, diffusion or hybrid=FOLDER, diffusion=U-NET FILE, builtin=FILE.",
+            rich_help_panel=FEATURES,
+            show_default=False,
+        ),
+    ] = None
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH|NAME",
+            help="A head learnt on top of dino or hybrid:geoaware features, such as diy-sc.",
+            rich_help_panel=FEATURES,
+            show_default=False,
+        ),
+    ] = None
+    prompt: Annotated[
+        str, typer.Option(help="What the pictures show, for diffusion and hybrid.", rich_help_panel=FEATURES)
+    ] = ""
+    feature_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="An option of the extractor: layer=9, facet=key, timestep=100, dino.side=518, …",
+            rich_help_panel=FEATURES,
+            show_default=False,
         ),
     ] = None
     max_side: Annotated[
@@ -213,7 +237,10 @@ def open_session(options: FeatureOptions) -> "Session":
     session = Session(
         SessionOptions(
             features=options.features,
-            weights=dict(_named_path(text) for text in options.weights or []),
+            weights={name: Path(path) for name, path in _named(options.weights, "--weights", "dino=/models/dinov2")},
+            adapter=options.adapter,
+            feature_options=dict(_named(options.feature_option, "--feature-option", "layer=9")),
+            prompt=options.prompt,
             device=options.device,
             dtype=options.dtype.value,
             max_side=options.max_side,
@@ -252,8 +279,12 @@ def open_pictures(paths: list[str], options: FeatureOptions) -> "list[Image]":
     return pictures
 
 
-def _named_path(text: str) -> tuple[str, Path]:
-    name, separator, path = text.partition("=")
-    if not separator or not name or not path:
-        raise UsageError(f"--weights {text!r} is not NAME=PATH", hint="--weights dino=/models/dinov2_base")
-    return name, Path(path)
+def _named(texts: list[str] | None, option: str, example: str) -> list[tuple[str, str]]:
+    """Returns what options of the form NAME=VALUE say."""
+    found = []
+    for text in texts or []:
+        name, separator, value = text.partition("=")
+        if not separator or not name or not value:
+            raise UsageError(f"{option} {text!r} is not NAME=VALUE", hint=f"{option} {example}")
+        found.append((name, value))
+    return found

@@ -140,7 +140,8 @@ def _weights(start: str) -> Path:
     """Returns the file that --start means."""
     from semcorr_cli import extractors
 
-    path = extractors.SPECS[0].files(Path())[0] if start == "builtin" else Path(start)
+    packaged = extractors.find("builtin")
+    path = packaged.files(Path())[0] if packaged is not None and start == "builtin" else Path(start)
     if not path.is_file():
         raise MissingError(f"--start {start}: there is no such file")
     return path

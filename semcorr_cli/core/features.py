@@ -1,5 +1,6 @@
-"""FeatureMap: unit descriptors on a grid that covers one image exactly."""
+"""FeatureMap: unit descriptors on a grid that covers one image exactly; FeatureStack: what they are made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -62,28 +63,79 @@ class FeatureMap:
             return torch.arange(self.hw[0] * self.hw[1], device=self.data.device)
         return self.region.flatten().nonzero()[:, 0]
 
-    def within(self, visible: Float[Tensor, "1 h2 w2"] | None) -> "FeatureMap":
-        """Returns the map with a region: the cells of which a mask of the picture covers at least half."""
-        if visible is None:
-            return self
-        share = functional.interpolate(visible[None], size=self.hw, mode="area")[0, 0]
-        return self._only(share >= 0.5)
-
-    def textured(self, image: Image) -> "FeatureMap":
-        """Returns the map without the cells in which, and round which, the picture is blank: nothing matches there."""
-        grey = image.over(0.5).mean(dim=0)[None, None]
-        both = torch.cat([grey, -grey], dim=1)
-        high = functional.adaptive_max_pool2d(both, self.hw)
-        reach = functional.max_pool2d(high, BLANK_CELLS, stride=1, padding=BLANK_CELLS // 2)
-        return self._only(reach[0].sum(dim=0) > BLANK)
-
-    def _only(self, cells: Bool[Tensor, "h w"]) -> "FeatureMap":
-        cells = cells.to(self.data.device)
-        if bool(cells.all()):
-            return self
-        return replace(self, region=cells if self.region is None else self.region & cells)
-
     def to(self, device: torch.device) -> "FeatureMap":
         """Returns the map on a device."""
         region = None if self.region is None else self.region.to(device)
         return replace(self, data=self.data.to(device), region=region)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureStack:
+    """What an extractor's layers say of one picture, before they become comparable descriptors.
+
+    A stack depends on its picture alone, so that it can be cached; the descriptors made of it may depend on the partner
+    that it is compared with (a joint PCA).
+
+    Attributes:
+        layers: maps by name, of any sizes, not normalised; all of them cover the same frame.
+        image_hw: size in pixels of the picture.
+        grid_hw: cells of the frame's grid, on which descriptors will lie.
+        inside: (top, left, height, width) in cells of that grid of the picture in its frame, which may be padded.
+        region: cells of the picture in which to look for matches; None for all.
+    """
+
+    layers: Mapping[str, Float[Tensor, "_ _ _"]]
+    image_hw: Hw
+    grid_hw: Hw
+    inside: tuple[int, int, int, int]
+    region: Bool[Tensor, "_ _"] | None = None
+
+    @classmethod
+    def single(cls, data: Float[Tensor, "c h w"], image_hw: Hw) -> "FeatureStack":
+        """Returns a stack whose only layer is a finished feature map's data."""
+        h, w = data.shape[1:]
+        return cls({"features": data}, image_hw, (h, w), (0, 0, h, w))
+
+    @property
+    def hw(self) -> Hw:
+        """The size as (height, width) in cells of the picture in its frame."""
+        return self.inside[2:]
+
+    def resized(self, name: str) -> Float[Tensor, "c h w"]:
+        """Returns a layer on the frame's grid, bilinearly."""
+        layer = self.layers[name]
+        if tuple(layer.shape[1:]) == self.grid_hw:
+            return layer
+        return functional.interpolate(layer[None], self.grid_hw, mode="bilinear", align_corners=False)[0]
+
+    def finished(self, data: Float[Tensor, "c h w"] | None = None) -> FeatureMap:
+        """Returns the picture's feature map.
+
+        Args:
+            data: descriptors on the frame's grid, of any length; None for the only layer, which is finished already.
+        """
+        if data is None:
+            (data,) = self.layers.values()
+        else:
+            top, left, height, width = self.inside
+            data = functional.normalize(data[:, top : top + height, left : left + width], dim=0).contiguous()
+        return FeatureMap(data, self.image_hw, self.region)
+
+    def seen(self, image: Image) -> "FeatureStack":
+        """Returns the stack with a region: the cells at least half of which the picture's mask and alpha cover.
+
+        Cells in which, and round which, the picture is blank are left out too: nothing matches there.
+        """
+        grey = image.over(0.5).mean(dim=0)[None, None]
+        high = functional.adaptive_max_pool2d(torch.cat([grey, -grey], dim=1), self.hw)
+        reach = functional.max_pool2d(high, BLANK_CELLS, stride=1, padding=BLANK_CELLS // 2)
+        region = reach[0].sum(dim=0) > BLANK
+        visible = image.visible()
+        if visible is not None:
+            region &= functional.interpolate(visible[None], size=self.hw, mode="area")[0, 0] >= 0.5
+        return self if bool(region.all()) else replace(self, region=region)
+
+    def to(self, device: torch.device) -> "FeatureStack":
+        """Returns the stack on a device."""
+        layers = {name: layer.to(device) for name, layer in self.layers.items()}
+        return replace(self, layers=layers, region=None if self.region is None else self.region.to(device))

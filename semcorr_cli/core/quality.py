@@ -45,7 +45,7 @@ class Quality:
     Attributes:
         verdict: the probability in one word.
         probability: estimated chance that at least half of the parts land within a tenth of the object's size.
-        reasons: what speaks against the result, in words; empty when nothing does.
+        reasons: what speaks against the result, or against this judgement, in words; empty when nothing does.
         signs: the measurements.
     """
 

@@ -1,79 +1,132 @@
 """Images become feature maps; one file a backbone. SPECS is the table of names and imports no torch."""
 
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
 
-from semcorr_cli.extractors.options import BuiltinOptions, ExtractorOptions, SiftOptions
+from semcorr_cli.extractors.models import models
+from semcorr_cli.extractors.options import (
+    BuiltinOptions,
+    DiffusionOptions,
+    DinoOptions,
+    ExtractorOptions,
+    HybridOptions,
+    SiftOptions,
+)
+from semcorr_cli.extractors.spec import ExtractorSpec
 
+AUTO = ("hybrid", "dino", "builtin")
+"""What `--features auto` takes, the first one whose weights are on this disk."""
 
-@dataclass(frozen=True, slots=True)
-class WeightsFile:
-    """A file of weights that an extractor needs.
+_CLEAN = DiffusionOptions()
+_DIFT = replace(_CLEAN, noise="own", ensemble=8, sampled=True)
+_SD15 = DiffusionOptions(
+    side=960, layers=("s3", "s4", "s5"), timestep=100, noise="shared", crops=True, pca=256, frame="pad"
+)
+_GEOAWARE = replace(_SD15, timestep=50, freeu=True, pca=0)
 
-    Attributes:
-        repository: hub id, `owner/name`.
-        revision: commit the file is pinned to.
-        file: path inside the repository.
-        sha256: hexadecimal digest of the file.
-        size: bytes.
-        licence: SPDX name, or the licence's own.
-    """
-
-    repository: str
-    revision: str
-    file: str
-    sha256: str
-    size: int
-    licence: str
-
-    @property
-    def local_name(self) -> str:
-        """Where the file lies below the weights folder."""
-        return str(PurePosixPath(self.repository.replace("/", "--")) / self.revision[:12] / self.file)
+_RAIL = "CreativeML Open RAIL++-M"
 
 
-@dataclass(frozen=True, slots=True)
-class ExtractorSpec:
-    """A row of the table of extractors.
+def _dino(preset: str, model: str, channels: int, stride: int = 14, side: int = 840) -> ExtractorSpec:
+    weights = models(model)
+    name = "dino" if preset == "base" else f"dino:{preset}"
+    return ExtractorSpec(
+        name=name,
+        summary=f"{model}: tokens of its last block",
+        entry="semcorr_cli.extractors.dino:Dino",
+        options=DinoOptions(side=side, stride=stride),
+        channels=channels,
+        stride=stride,
+        licence=weights[0].licence,
+        version=1,
+        preset=preset,
+        models=weights,
+    )
 
-    Attributes:
-        name: what `--features` takes.
-        summary: one line for `models list`.
-        entry: "module:Class", imported when the extractor is built.
-        options: default options; the type says which options exist.
-        channels: length of a descriptor.
-        stride: working pixels a cell.
-        licence: of the code and weights together.
-        version: raised when the same picture would give other numbers; part of the cache key.
-        weights: files needed from a hub; empty when there are none.
-        packaged: name of the file of weights that lies beside this one; empty when there is none.
-        quick_options: options for telling poses apart; None for the same as for matching.
-        fine_options: options for describing aligned pictures, with less context; None for the same too.
-        cheap: features take well under a second on a CPU, so that poses may be searched and features re-extracted.
-    """
 
-    name: str
-    summary: str
-    entry: str
-    options: ExtractorOptions
-    channels: int
-    stride: int
-    licence: str
-    version: int
-    weights: tuple[WeightsFile, ...] = ()
-    packaged: str = ""
-    quick_options: ExtractorOptions | None = None
-    fine_options: ExtractorOptions | None = None
-    cheap: bool = False
+def _diffusion(preset: str, summary: str, options: ExtractorOptions, channels: int, *weights: str) -> ExtractorSpec:
+    return ExtractorSpec(
+        name="diffusion" if preset == "cleandift" else f"diffusion:{preset}",
+        summary=summary,
+        entry="semcorr_cli.extractors.diffusion:Diffusion",
+        options=options,
+        channels=channels,
+        stride=16,
+        licence=_RAIL if "sd21" in weights else "CreativeML OpenRAIL-M",
+        version=1,
+        preset=preset,
+        models=models(*weights),
+    )
 
-    def files(self, folder: Path) -> list[Path]:
-        """Returns where the files of weights lie, or would lie, given the folder of downloaded ones."""
-        if self.packaged:
-            return [Path(__file__).with_name(self.packaged)]
-        return [folder / file.local_name for file in self.weights]
+
+def _hybrid(preset: str, summary: str, options: HybridOptions, channels: int, *weights: str) -> ExtractorSpec:
+    return ExtractorSpec(
+        name="hybrid" if preset == "clean" else f"hybrid:{preset}",
+        summary=summary,
+        entry="semcorr_cli.extractors.hybrid:Hybrid",
+        options=options,
+        channels=channels,
+        stride=14,
+        licence=f"{_RAIL if 'sd21' in weights else 'CreativeML OpenRAIL-M'}, Apache-2.0",
+        version=1,
+        preset=preset,
+        models=models(*weights, "dinov2-base"),
+        window=5 if preset == "geoaware" else None,
+    )
 
 
 SPECS: tuple[ExtractorSpec, ...] = (
+    _hybrid(
+        "clean",
+        "CleanDIFT and DINOv2-B side by side; one pass of each",
+        HybridOptions(diffusion=replace(_CLEAN, frame="fit"), dino=DinoOptions(frame="fit")),
+        1280 + 768,
+        "sd21",
+        "cleandift",
+    ),
+    _hybrid(
+        "sd-dino",
+        "SD 1.5 and DINOv2-B, joint principal components of the pair (Zhang et al. 2023)",
+        HybridOptions(diffusion=_SD15),
+        3 * 256 + 768,
+        "sd15",
+        "sd15-unet",
+    ),
+    _hybrid(
+        "geoaware",
+        "SD 1.5 and DINOv2-B, raw layers, as GeoAware-SC without training (Zhang et al. 2024)",
+        HybridOptions(diffusion=_GEOAWARE),
+        640 + 1280 + 1280 + 768,
+        "sd15",
+        "sd15-unet",
+    ),
+    _dino("base", "dinov2-base", 768),
+    _dino("small", "dinov2-small", 384),
+    _dino("large", "dinov2-large", 1024),
+    _dino("giant", "dinov2-giant", 1536),
+    _dino("base-reg", "dinov2-base-reg", 768),
+    _dino("small-reg", "dinov2-small-reg", 384),
+    _dino("large-reg", "dinov2-large-reg", 1024),
+    _dino("giant-reg", "dinov2-giant-reg", 1536),
+    _dino("v3-small", "dinov3-small", 384, 16, 768),
+    _dino("v3-small-plus", "dinov3-small-plus", 384, 16, 768),
+    _dino("v3-base", "dinov3-base", 768, 16, 768),
+    _dino("v3-large", "dinov3-large", 1024, 16, 768),
+    _dino("v3-huge-plus", "dinov3-huge-plus", 1280, 16, 768),
+    _dino("v3-7b", "dinov3-7b", 4096, 16, 768),
+    _dino("v3-convnext-tiny", "dinov3-convnext-tiny", 768, 32, 1024),
+    _dino("v3-convnext-small", "dinov3-convnext-small", 768, 32, 1024),
+    _dino("v3-convnext-base", "dinov3-convnext-base", 1024, 32, 1024),
+    _dino("v3-convnext-large", "dinov3-convnext-large", 1536, 32, 1024),
+    _diffusion(
+        "cleandift",
+        "SD 2.1 as CleanDIFT, one pass without noise (Stracke et al. 2025)",
+        _CLEAN,
+        1280,
+        "sd21",
+        "cleandift",
+    ),
+    _diffusion("dift", "SD 2.1, mean of 8 noisy passes (Tang et al. 2023)", _DIFT, 1280, "sd21", "sd21-unet"),
+    _diffusion("sd15", "SD 1.5, three layers in overlapping crops, as in sd-dino", _SD15, 3 * 256, "sd15", "sd15-unet"),
     ExtractorSpec(
         name="builtin",
         summary="a small network of our own, in the package; no network, a fraction of a second on a CPU",
@@ -101,14 +154,16 @@ SPECS: tuple[ExtractorSpec, ...] = (
         cheap=True,
     ),
 )
-"""All extractors, the one that `--features auto` prefers first."""
+"""All extractors, one row a recipe; a family's first row bears its plain name."""
 
 
 def names() -> tuple[str, ...]:
-    """Returns what `--features` accepts besides `auto`."""
+    """Returns what `--features` accepts besides `auto`, presets by themselves aside."""
     return tuple(spec.name for spec in SPECS)
 
 
 def find(name: str) -> ExtractorSpec | None:
-    """Returns the row of a name, or None."""
-    return next((spec for spec in SPECS if spec.name == name), None)
+    """Returns the row of a name, of a preset, or of both as family:preset; None for anything else."""
+    return next(
+        (spec for spec in SPECS if name in (spec.name, spec.preset or spec.name, f"{spec.family}:{spec.preset}")), None
+    )

@@ -6,7 +6,7 @@ pictures that have been aligned already.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.extractors.base import Extractor, working_hw
 from semcorr_cli.extractors.network import STRIDE, DescriptorNet, load_network, prepared
@@ -28,13 +28,14 @@ class Builtin(Extractor):
 
     options: BuiltinOptions
 
-    def load(self, weights: Sequence[Path]) -> None:
+    def load(self, weights: Mapping[str, Path]) -> None:
         """Reads the network.
 
         Raises:
             InputError: the file does not hold one.
         """
-        self._network, self._digest = _loaded(weights[0], weights[0].stat().st_mtime_ns, self.device)
+        path = weights["builtin"]
+        self._network, self._digest = _loaded(path, path.stat().st_mtime_ns, self.device)
 
     @property
     def recipe(self) -> str:
@@ -42,26 +43,26 @@ class Builtin(Extractor):
         return f"{super().recipe} {self._digest[:16]}"
 
     @torch.inference_mode()
-    def extract(self, images: Sequence[Image]) -> list[FeatureMap]:
-        """Returns a feature map for each picture."""
-        return [self._extract(image) for image in images]
+    def describe(self, images: Sequence[Image]) -> list[FeatureStack]:
+        """Returns the descriptors of each picture."""
+        return [self._describe(image) for image in images]
 
-    def _extract(self, image: Image) -> FeatureMap:
+    def _describe(self, image: Image) -> FeatureStack:
         o = self.options
         height, width = working_hw(image.hw, o.side, STRIDE)
         grid = (height // STRIDE, width // STRIDE)
         total = torch.zeros(1, self._network.options.dim, *grid, device=self.device)
         for scale in o.scales:
-            seen = self._describe(image, round(scale * o.side))
+            seen = self._seen(image, round(scale * o.side))
             total += functional.interpolate(seen, grid, mode="bicubic", align_corners=False)
         data = functional.normalize(total[0], dim=0)
         if o.sift_weight > 0:
             weights = (1.0,) * len(o.sift_patches)
             precise = dense_root_sift(image, SiftOptions(o.side, STRIDE, o.sift_patches, weights))
             data = functional.normalize(torch.cat([data, o.sift_weight**0.5 * precise.to(self.device)]), dim=0)
-        return FeatureMap(data.contiguous(), image.hw)
+        return FeatureStack.single(data.contiguous(), image.hw)
 
-    def _describe(self, image: Image, side: int) -> Float[Tensor, "1 c h w"]:
+    def _seen(self, image: Image, side: int) -> Float[Tensor, "1 c h w"]:
         picture = prepared(image, side).to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self._network.describe(picture)

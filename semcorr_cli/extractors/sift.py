@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.extractors.base import Extractor, working_hw
 from semcorr_cli.extractors.options import SiftOptions
@@ -44,9 +44,9 @@ class DenseSift(Extractor):
 
     options: SiftOptions
 
-    def extract(self, images: Sequence[Image]) -> list[FeatureMap]:
-        """Returns a feature map for each picture."""
-        return [FeatureMap(dense_root_sift(image, self.options).to(self.device), image.hw) for image in images]
+    def describe(self, images: Sequence[Image]) -> list[FeatureStack]:
+        """Returns the descriptors of each picture."""
+        return [FeatureStack.single(dense_root_sift(image, self.options).to(self.device), image.hw) for image in images]
 
 
 def dense_root_sift(image: Image, options: SiftOptions) -> Float[Tensor, "c h w"]:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from semcorr_cli.core import coords, resample
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.correspondence import Correspondence, Pose
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.quality import Signs
@@ -27,12 +27,23 @@ from semcorr_cli.matchers import nearest, pose, smooth, unfold, verdict
 from semcorr_cli.matchers.nearest import CycleMatches, NearestOptions
 from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
-Describe = Callable[[Image], FeatureMap]
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A way of looking at pictures.
+
+    Attributes:
+        describe: what there is to say of one picture.
+        compare: makes what was said of two pictures comparable.
+    """
+
+    describe: Callable[[Image], FeatureStack]
+    compare: Callable[[FeatureStack, FeatureStack], tuple[FeatureMap, FeatureMap]]
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """How pictures are described in each step.
+    """How pictures are looked at in each step.
 
     Attributes:
         coarse: for the first matches.
@@ -41,13 +52,13 @@ class Looks:
             second pass is made.
     """
 
-    coarse: Describe
-    quick: Describe
-    fine: Describe | None
+    coarse: Look
+    quick: Look
+    fine: Look | None
 
 
 WORKING_SIDE = 512
-"""Longer side of the copies that are turned and aligned; extractors reduce them further."""
+"""Longer side of the copies that are turned and aligned, unless the extractor sees more of the picture."""
 
 SAME_SUPPORT = 0.5
 """Support from which two pictures show the very same thing, so that fits follow the matches closely."""
@@ -83,6 +94,7 @@ class FieldOptions:
         close: the fits of further passes, for pictures that show the same thing.
         passes: passes at most, after the first.
         calibration: name of the extractor by whose figures the verdict is made.
+        side: longer side of the copies that are worked on.
     """
 
     flip: str = "auto"
@@ -99,6 +111,7 @@ class FieldOptions:
     )
     passes: int = 5
     calibration: str = "builtin"
+    side: int = WORKING_SIDE
 
 
 def correspond(source: Image, target: Image, looks: Looks, options: FieldOptions, seed: int = 0) -> Correspondence:
@@ -111,8 +124,8 @@ def correspond(source: Image, target: Image, looks: Looks, options: FieldOptions
         options: how.
         seed: of the robust fit's random starts.
     """
-    small_s = resample.shrink(source, WORKING_SIDE)
-    small_t = resample.shrink(target, WORKING_SIDE)
+    small_s = resample.shrink(source, options.side)
+    small_t = resample.shrink(target, options.side)
     search = _Search(looks, options, seed)
     turned, found = search.first(small_s, small_t)
     if turned.mirrored:
@@ -153,7 +166,7 @@ class _Search:
     def first(self, source: Image, target: Image) -> tuple[Pose, _Found]:
         """Finds the pose and the first fit."""
         o, looks = self.options, self.looks
-        described = looks.quick(target)
+        described = looks.quick.describe(target)
         is_rough = looks.quick is not looks.coarse
         found: dict[Pose, _Found] = {}
 
@@ -164,20 +177,18 @@ class _Search:
 
         best = pose.search(support, flip=o.flip, turns=o.turns and looks.fine is not None, margin=o.margin)
         if is_rough:
-            return best, self.posed(looks.coarse, source, best, looks.coarse(target), o.first)
+            return best, self.posed(looks.coarse, source, best, looks.coarse.describe(target), o.first)
         return best, found[best]
 
-    def posed(
-        self, describe: Describe, source: Image, candidate: Pose, target: FeatureMap, fit: SmoothOptions
-    ) -> _Found:
+    def posed(self, look: Look, source: Image, candidate: Pose, target: FeatureStack, fit: SmoothOptions) -> _Found:
         """Matches the source in a pose."""
         picture = source.mirrored() if candidate.mirrored else source
         turn = None if candidate.still else pose.turn_warp(candidate, source.hw)
-        return self.found(describe, picture, turn, target, fit)
+        return self.found(look, picture, turn, target, fit)
 
-    def refined(self, fine: Describe, source: Image, target: Image, found: _Found) -> _Found:
+    def refined(self, fine: Look, source: Image, target: Image, found: _Found) -> _Found:
         """Makes the aligned passes that pay."""
-        described = fine(target)
+        described = fine.describe(target)
         for step in range(self.options.passes):
             fit = self.options.second if step == 0 else self.options.close
             aligned = unfold.unfold(found.fit).warp
@@ -191,16 +202,16 @@ class _Search:
 
     def found(
         self,
-        describe: Describe,
+        look: Look,
         source: Image,
         through: Warp | None,
-        target: FeatureMap,
+        target: FeatureStack,
         fit: SmoothOptions,
         held: bool = False,
     ) -> _Found:
         """Matches the source, drawn through a warp if there is one, with the target, and fits a map to the matches."""
         drawn = source if through is None else resample.draw(source, through, mode="bilinear")
-        cycle = nearest.match(describe(drawn), target, self.options.nearest)
+        cycle = nearest.match(*look.compare(look.describe(drawn), target), self.options.nearest)
         matches = cycle.matches
         if through is not None:
             back = through.at(matches.source)

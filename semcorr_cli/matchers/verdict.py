@@ -49,6 +49,10 @@ class Calibration:
         return 1 / (1 + math.exp(-(self.bias + sum(self.weights[name] * values[name] for name in self.weights))))
 
 
+UNCALIBRATED = "judged by the figures of builtin, as none have been fitted for these features"
+"""What is said beside a verdict on features that the regression has not been fitted for."""
+
+
 def judge(signs: Signs, extractor: str) -> Quality:
     """Returns signs with probability, verdict and reasons.
 
@@ -56,16 +60,16 @@ def judge(signs: Signs, extractor: str) -> Quality:
         signs: what was measured.
         extractor: whose calibration applies.
     """
-    figures = calibration(extractor)
+    figures, doubts = calibration(extractor), () if is_calibrated(extractor) else (UNCALIBRATED,)
     values = values_of(signs)
     if signs.matches == 0:
         return Quality(Verdict.POOR, 0.0, ("no matches",), signs)
     probability = figures.probability(values)
     if probability >= figures.good:
-        return Quality(Verdict.GOOD, probability, (), signs)
+        return Quality(Verdict.GOOD, probability, doubts, signs)
     verdict = Verdict.POOR if probability < figures.poor else Verdict.UNCERTAIN
     reasons = tuple(words for name, words in WORDS.items() if values[name] < figures.low[name])
-    return Quality(verdict, probability, reasons or ("all signs are middling",), signs)
+    return Quality(verdict, probability, (reasons or ("all signs are middling",)) + doubts, signs)
 
 
 def values_of(signs: Signs) -> dict[str, float]:
@@ -81,6 +85,16 @@ def values_of(signs: Signs) -> dict[str, float]:
 
 @cache
 def calibration(extractor: str) -> Calibration:
-    """Returns the figures of an extractor."""
+    """Returns the figures of an extractor; those of `builtin` for one that has none."""
+    return Calibration(**_table()[extractor if is_calibrated(extractor) else "builtin"])
+
+
+def is_calibrated(extractor: str) -> bool:
+    """Tells whether an extractor has figures of its own."""
+    return extractor in _table()
+
+
+@cache
+def _table() -> dict[str, Any]:
     table: dict[str, Any] = json.loads(resources.files(__package__).joinpath(TABLE).read_text(encoding="utf-8"))
-    return Calibration(**table[extractor])
+    return table

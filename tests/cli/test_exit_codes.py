@@ -93,13 +93,11 @@ def test_wrong_usage_is_exit_2(semcorr, pictures, tmp_path, monkeypatch, argumen
 
 
 def test_missing_weights_file_is_exit_4(semcorr, pictures, tmp_path):
-    from semcorr_cli import extractors
-
-    spec = next((spec for spec in extractors.SPECS if spec.weights), None)
-    if spec is None:
-        pytest.skip("no extractor needs weights")
-    ran = semcorr("match", *pictures, "--features", spec.name, "--weights", f"{spec.name}={tmp_path / 'none'}")
+    ran = semcorr("match", *pictures, "--features", "dino", "--weights", f"dino={tmp_path / 'none'}")
     assert ran.code == 4
+    ran = semcorr("match", *pictures, "--features", "hybrid:geoaware")
+    assert ran.code == 4
+    assert "semcorr models pull hybrid:geoaware" in ran.err
 
 
 def test_an_absent_device_is_exit_5(semcorr, pictures, tmp_path):

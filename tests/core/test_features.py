@@ -1,12 +1,18 @@
+from dataclasses import replace
+
 import torch
 
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
 
 
 def features(hw: tuple[int, int] = (8, 12), image_hw: tuple[int, int] = (64, 96)) -> FeatureMap:
     data = torch.randn(4, *hw, generator=torch.Generator().manual_seed(0))
     return FeatureMap(torch.nn.functional.normalize(data, dim=0), image_hw)
+
+
+def stack() -> FeatureStack:
+    return FeatureStack.single(features().data, (64, 96))
 
 
 def test_descriptors_are_read_where_their_cells_are():
@@ -17,16 +23,16 @@ def test_descriptors_are_read_where_their_cells_are():
 def test_blank_places_hold_no_cells():
     rgb = torch.full((3, 64, 96), 0.5)
     rgb[:, 24:40, 56:72] += 0.2 * torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
-    found = features().textured(Image(rgb))
+    found = stack().seen(Image(rgb))
     assert found.region is not None
     assert bool(found.region[3:5, 7:9].all())
     assert not bool(found.region[:, :4].any())
-    assert len(found.cells()) == int(found.region.sum()) < 96
+    assert len(found.finished().cells()) == int(found.region.sum()) < 96
 
 
 def test_a_picture_full_of_texture_keeps_all_cells():
     rgb = torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(0))
-    assert features().textured(Image(rgb)).region is None
+    assert stack().seen(Image(rgb)).region is None
 
 
 def test_masks_and_texture_both_count():
@@ -34,8 +40,41 @@ def test_masks_and_texture_both_count():
     rgb[:, :, 48:] = torch.rand(3, 64, 48, generator=torch.Generator().manual_seed(0))
     mask = torch.zeros(1, 64, 96)
     mask[:, 32:] = 1
-    found = features().within(mask).textured(Image(rgb)).region
+    found = stack().seen(Image(rgb, mask=mask)).region
     assert found is not None
     assert not bool(found[:4].any())
     assert not bool(found[:, :3].any())
     assert bool(found[4:, 6:].all())
+
+
+def test_a_single_layer_is_the_map_itself():
+    found = stack().finished()
+    assert torch.equal(found.data, features().data)
+    assert (found.image_hw, found.hw, found.region) == ((64, 96), (8, 12), None)
+
+
+def test_what_is_padded_is_cut_off_and_the_rest_made_unit():
+    data = torch.randn(5, 12, 12, generator=torch.Generator().manual_seed(0))
+    padded = FeatureStack({"a": data}, (64, 96), (12, 12), (2, 0, 8, 12))
+    found = padded.finished(3 * padded.resized("a"))
+    assert found.hw == padded.hw == (8, 12)
+    assert torch.allclose(found.data, torch.nn.functional.normalize(data[:, 2:10], dim=0), atol=1e-6)
+
+
+def test_the_region_lies_on_the_picture_not_on_its_frame():
+    mask = torch.zeros(1, 64, 96)
+    mask[:, :32] = 1
+    image = Image(torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(0)), mask=mask)
+    padded = replace(stack(), layers={"a": torch.rand(4, 12, 12)}, grid_hw=(12, 12), inside=(2, 0, 8, 12))
+    found = padded.seen(image).region
+    assert found is not None
+    assert found.shape == (8, 12)
+    assert bool(found[:4].all())
+    assert not bool(found[4:].any())
+
+
+def test_layers_are_brought_to_the_grid_bilinearly():
+    row = torch.arange(4.0).expand(1, 4, 4)
+    found = FeatureStack({"a": row}, (8, 8), (8, 8), (0, 0, 8, 8)).resized("a")
+    assert found.shape == (1, 8, 8)
+    assert torch.allclose(found[0, 0], torch.tensor([0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]))

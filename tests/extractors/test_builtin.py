@@ -30,7 +30,7 @@ def saved(path: Path, options: NetworkOptions, seed: int = 0, **metadata: str) -
 
 
 def extractor(path: Path, options: BuiltinOptions = PLAIN, dtype: torch.dtype = torch.float32) -> Extractor:
-    return build(SPEC, options=options, weights=[path], dtype=dtype)
+    return build(SPEC, options=options, weights={"builtin": path}, dtype=dtype)
 
 
 def features(

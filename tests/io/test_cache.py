@@ -4,15 +4,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn import functional
 
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureStack
 from semcorr_cli.io.cache import SUFFIX, CacheInfo, FeatureCache
 
 
-def features(seed: int = 0, hw: tuple[int, int] = (6, 8)) -> FeatureMap:
-    data = torch.randn(16, *hw, generator=torch.Generator().manual_seed(seed))
-    return FeatureMap(functional.normalize(data, dim=0), (61, 79))
+def features(seed: int = 0) -> FeatureStack:
+    generator = torch.Generator().manual_seed(seed)
+    layers = {"fine": torch.randn(16, 6, 8, generator=generator), "coarse": torch.randn(4, 3, 4, generator=generator)}
+    return FeatureStack(layers, (61, 79), (6, 8), (1, 0, 4, 8))
+
+
+def same(one: FeatureStack | None, other: FeatureStack) -> bool:
+    assert one is not None
+    assert (one.image_hw, one.grid_hw, one.inside) == (other.image_hw, other.grid_hw, other.inside)
+    return sorted(one.layers) == sorted(other.layers) and all(
+        torch.equal(one.layers[name], other.layers[name]) for name in other.layers
+    )
 
 
 @pytest.fixture
@@ -29,18 +37,18 @@ def test_what_is_put_in_comes_out(cache: FeatureCache) -> None:
     assert cache.get(key) is None
     cache.put(key, features())
     found = cache.get(key)
+    assert same(found, features())
     assert found is not None
-    assert torch.equal(found.data, features().data)
-    assert found.image_hw == (61, 79)
     assert found.region is None
 
 
 def test_half_precision_comes_out_as_float32_of_the_same_values(cache: FeatureCache) -> None:
-    half = FeatureMap(features().data.half().float().permute(0, 2, 1), (79, 61))
+    half = FeatureStack.single(features().layers["fine"].half().permute(0, 2, 1), (79, 61))
     cache.put("ab", half)
     found = cache.get("ab")
     assert found is not None
-    assert torch.equal(found.data, half.data)
+    assert found.layers["features"].dtype == torch.float32
+    assert torch.equal(found.layers["features"], half.layers["features"].float())
 
 
 def test_keys_differ_by_recipe_and_by_picture() -> None:
@@ -52,9 +60,7 @@ def test_keys_differ_by_recipe_and_by_picture() -> None:
 def test_a_later_put_replaces_an_earlier_one(cache: FeatureCache) -> None:
     cache.put("ab", features(0))
     cache.put("ab", features(1))
-    found = cache.get("ab")
-    assert found is not None
-    assert torch.equal(found.data, features(1).data)
+    assert same(cache.get("ab"), features(1))
     assert cache.info().files == 1
 
 
@@ -71,11 +77,11 @@ def overwritten(_: bytes) -> bytes:
 
 
 def renamed(content: bytes) -> bytes:
-    return content.replace(b"features", b"feathers")
+    return content.replace(b"image_hw", b"image_sz")
 
 
 def unlabelled(content: bytes) -> bytes:
-    return content.replace(b"image_hw", b"image_wh")
+    return content.replace(b"place", b"palce")
 
 
 @pytest.mark.parametrize("damage", [cut, emptied, overwritten, renamed, unlabelled])
@@ -138,3 +144,17 @@ def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
         assert cache.get("ab") is None
         assert cache.info() == cache.prune() == CacheInfo(0, 0)
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_tensors_are_computed_once_and_remembered(cache: FeatureCache) -> None:
+    value, calls = torch.randn(1, 7, 3), []
+
+    def compute() -> torch.Tensor:
+        calls.append(1)
+        return value
+
+    assert torch.equal(cache.remember("prompt", compute), value)
+    assert torch.equal(cache.remember("prompt", compute), value)
+    assert len(calls) == 1
+    cache.remember("another prompt", compute)
+    assert len(calls) == 2

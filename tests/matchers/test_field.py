@@ -8,13 +8,13 @@ from torch.nn.functional import interpolate
 
 from semcorr_cli.core import coords, resample
 from semcorr_cli.core.correspondence import Correspondence
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.quality import Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import field as fields
 from semcorr_cli.matchers import smooth
-from semcorr_cli.matchers.field import FieldOptions, Looks
+from semcorr_cli.matchers.field import FieldOptions, Look, Looks
 from semcorr_cli.session import Session, SessionOptions
 from semcorr_cli.settings import Settings
 from tests.specimens import Field, cut, flat, mapped, middle, picture
@@ -234,11 +234,12 @@ def test_sizes_and_shapes_may_differ(source_hw: tuple[int, int], target_hw: tupl
 def test_a_dear_extractor_describes_each_orientation_once(flip: str, calls: int) -> None:
     described: list[Image] = []
 
-    def describe(image: Image) -> FeatureMap:
+    def describe(image: Image) -> FeatureStack:
         described.append(image)
-        return session().features(image)
+        return session().describe(image)
 
-    fields.correspond(*parts(), Looks(describe, describe, None), FieldOptions(flip=flip))
+    look = Look(describe, lambda source, target: (source.finished(), target.finished()))
+    fields.correspond(*parts(), Looks(look, look, None), FieldOptions(flip=flip))
     assert len(described) == calls
 
 

@@ -20,12 +20,13 @@ BEST = Signs(1.0, 1.0, 1.0, 1.0, 0.0, 500)
 WORST = Signs(0.0, 0.0, 0.0, 0.0, 1.0, 500)
 MIDDLING = Signs(0.4, 0.4, 0.16, 0.4, 0.36, 500)
 
-NAMES = extractors.names()
+NAMES = [name for name in extractors.names() if verdict.is_calibrated(name)]
 
 
 @pytest.fixture
 def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdict, "calibration", lambda extractor: FIGURES)
+    monkeypatch.setattr(verdict, "is_calibrated", lambda extractor: True)
 
 
 @pytest.mark.usefixtures("by_hand")
@@ -97,6 +98,17 @@ def test_every_extractor_has_figures_that_make_sense(name: str) -> None:
     assert all(weight >= 0 for weight in figures.weights.values())
     assert any(weight > 0 for weight in figures.weights.values())
     assert all(0 <= value <= 1 for value in figures.low.values())
+
+
+def test_what_is_always_here_has_figures_of_its_own() -> None:
+    assert set(NAMES) >= {"builtin", "sift"}
+
+
+@pytest.mark.parametrize("signs", [BEST, MIDDLING, WORST])
+def test_features_without_figures_are_judged_by_those_of_builtin_and_it_is_said(signs: Signs) -> None:
+    own, lent = verdict.judge(signs, "builtin"), verdict.judge(signs, "hybrid")
+    assert (lent.verdict, lent.probability) == (own.verdict, own.probability)
+    assert lent.reasons == (*own.reasons, verdict.UNCALIBRATED)
 
 
 def test_signs_become_values_between_zero_and_one_the_larger_the_better() -> None:

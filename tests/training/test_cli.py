@@ -37,7 +37,7 @@ def test_fine_tuning_starts_from_the_shipped_weights(semcorr, folder, tmp_path):
     assert ran.code == 0, ran.err
     from semcorr_cli import extractors
 
-    shipped = load_network(extractors.SPECS[0].files(tmp_path)[0]).project.weight
+    shipped = load_network(extractors.find("builtin").files(tmp_path)[0]).project.weight
     tuned = load_network(run / "weights.safetensors").project.weight
     assert float((tuned - shipped).abs().max()) < 0.05 * float(shipped.abs().max())
 
