@@ -16,6 +16,12 @@ from jaxtyping import install_import_hook
 from PIL import Image as Pillow
 
 import tests.checking  # noqa: F401 (the hook below resolves it by name)
+from semcorr_cli.settings import calm_libraries
+
+calm_libraries()
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if WORKER:
+    os.environ["OMP_NUM_THREADS"] = "1"  # a worker a core: more threads, of its commands too, would only wait
 
 CHECKED = ("core", "extractors", "matchers", "effects", "io", "datasets", "session", "evaluate")
 install_import_hook([f"semcorr_cli.{name}" for name in CHECKED], "tests.checking.checked")
@@ -26,6 +32,14 @@ ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Spreads whole folders over the cores, unless `-n` says otherwise; a file is done before workers have started."""
+    chosen = config.getoption("numprocesses", 0) is not None  # 0 where there is no pytest-xdist to choose it for
+    if not (WORKER or chosen or any(".py" in argument for argument in config.args)):
+        config.option.numprocesses, config.option.maxprocesses, config.option.dist = "auto", 4, "worksteal"
 
 
 @pytest.fixture(autouse=True)

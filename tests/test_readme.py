@@ -12,6 +12,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 LINES = [line.partition(" && ")[2] or line for block in BLOCKS for line in block.strip().splitlines()]
 COMMANDS = [line for line in LINES if line.startswith("semcorr ")]
+FIRST = {line.split()[1]: line for line in reversed(COMMANDS)}
+"""The first command of each verb."""
 
 
 def test_the_readme_shows_commands():
@@ -19,15 +21,27 @@ def test_the_readme_shows_commands():
     assert [line for line in LINES if not line.startswith(("semcorr ", "pytest"))] == []
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all commands, as for one who tries them in turn."""
+    return tmp_path_factory.mktemp("cache")
+
+
+# Each verb runs once in a process of its own, and what reads stdin does; for the others torch is not imported anew.
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_works(shell, tmp_path: Path, command: str):
+def test_every_command_works(shell, semcorr, cache: Path, tmp_path: Path, monkeypatch, command: str):
+    monkeypatch.setenv("SEMCORR_CACHE", str(cache))
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "samples").symlink_to(SAMPLES)
     words = shlex.split(command)
-    stdin = b""
-    if "<" in words:
-        stdin = (tmp_path / words[words.index("<") + 1]).read_bytes()
     ends = [words.index(sign) for sign in "<>" if sign in words]
-    ran = shell(*words[1 : min(ends, default=len(words))], stdin=stdin, cwd=tmp_path)
+    arguments = words[1 : min(ends, default=len(words))]
+    if "<" in words:
+        ran = shell(*arguments, stdin=Path(words[words.index("<") + 1]).read_bytes(), cwd=tmp_path)
+    elif command in FIRST.values():
+        ran = shell(*arguments, cwd=tmp_path)
+    else:
+        ran = semcorr(*arguments)
     assert ran.code == 0, ran.err
     assert "warning" not in ran.err
     if "-o" in words and words[words.index("-o") + 1] != "-":

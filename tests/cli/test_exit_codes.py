@@ -10,6 +10,8 @@ from PIL import Image as Pillow
 
 from tests.conftest import textured
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 
 def bomb(path: Path) -> Path:
     header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)

@@ -6,6 +6,8 @@ import pytest
 
 from tests.conftest import SAMPLES
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

@@ -11,14 +11,16 @@ from tests.conftest import ROOT, SAMPLES
 
 
 def started(*arguments: object, cwd: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "semcorr_cli", *map(str, arguments)]
+    """Starts a small film of two pictures that are hardly looked at: only the film is to be interrupted."""
+    film = ("morph", SAMPLES / "fox.jpg", SAMPLES / "corgi.jpg", "--max-side", 96, "--size", 240)
+    command = [sys.executable, "-m", "semcorr_cli", *map(str, (*film, *arguments))]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_in_the_middle_of_a_film_leaves_nothing(tmp_path, number, code):
-    film = started("morph", SAMPLES / "fox.jpg", SAMPLES / "corgi.jpg", "--frames", 2000, "-o", "o.mp4", cwd=tmp_path)
+    film = started("--frames", 2000, "-o", "o.mp4", cwd=tmp_path)
     end = time.monotonic() + 120
     while not list(tmp_path.glob(".o.mp4.*.part")) and time.monotonic() < end:
         assert film.poll() is None, film.communicate()
@@ -34,8 +36,7 @@ def test_interrupted_in_the_middle_of_a_film_leaves_nothing(tmp_path, number, co
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
-    arguments = ("morph", SAMPLES / "fox.jpg", SAMPLES / "corgi.jpg", "--frames", 12, "--size", 400, "-o", "-")
-    with started(*arguments, cwd=tmp_path) as film:
+    with started("--frames", 4, "-o", "-", cwd=tmp_path) as film:
         assert film.stdout is not None
         assert film.stderr is not None
         film.stdout.close()

@@ -10,6 +10,10 @@ from PIL import Image as Pillow
 
 from semcorr_cli import __version__
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
+SMALL, USUAL = ("--max-side", 160), ("--max-side", 320)  # for other processes; where positions are measured
+
 ENVELOPE = ["semcorr", "schema", "command", "status", "inputs", "outputs", "result", "run", "errors"]
 
 
@@ -36,7 +40,7 @@ def test_the_envelope_has_its_keys(semcorr, pictures, tmp_path):
 
 
 def test_matches_are_scored_points_with_the_origin_at_a_pixels_centre(semcorr, pictures):
-    matches = semcorr("match", *pictures, "--json").envelope["result"]["matches"]
+    matches = semcorr("match", *pictures, *USUAL, "--json").envelope["result"]["matches"]
     assert len(matches) > 20
     for entry in matches:
         assert sorted(entry) == ["score", "source", "target"]
@@ -69,7 +73,7 @@ def test_without_output_the_result_lies_here_named_after_the_source(semcorr, pic
 
 
 def test_points_are_answered(semcorr, pictures):
-    points = semcorr("match", *pictures, "--points", "60,60 100,40", "--json").envelope["result"]["points"]
+    points = semcorr("match", *pictures, "--points", "60,60 100,40", *USUAL, "--json").envelope["result"]["points"]
     assert [entry["source"] for entry in points] == [[60, 60], [100, 40]]
     for entry, (x, y) in zip(points, [(66, 56), (106, 36)], strict=True):
         assert abs(entry["target"][0] - x) < 2
@@ -104,7 +108,7 @@ def test_every_kind_of_match_file(semcorr, pictures, tmp_path):
 @pytest.mark.parametrize(("verb", "magic"), [("warp", b"\x89PNG"), ("morph", b"GIF89a"), ("match", b"\x89PNG")])
 def test_stdout_holds_the_artefact_and_nothing_else(shell, pictures, tmp_path, verb, magic):
     extra = ["--frames", 3] if verb == "morph" else []
-    ran = shell(verb, *pictures, "-o", "-", *extra, "-vv")
+    ran = shell(verb, *pictures, "-o", "-", *extra, *SMALL, "-vv")
     assert ran.code == 0, ran.err
     assert ran.out.startswith(magic)
     picture = Pillow.open(io.BytesIO(ran.out))
@@ -122,7 +126,7 @@ def test_extract_to_stdout_is_a_whole_archive(semcorr, pictures):
 
 
 def test_stdin_is_read(shell, pictures):
-    ran = shell("match", "-", pictures[1], "--json", stdin=pictures[0].read_bytes())
+    ran = shell("match", "-", pictures[1], *SMALL, "--json", stdin=pictures[0].read_bytes())
     assert ran.code == 0, ran.err
     assert ran.envelope["inputs"][0]["path"] == "-"
 

@@ -5,6 +5,8 @@ from PIL import Image as Pillow
 
 from tests.conftest import SAMPLES, textured
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png", "apng", "avif", "mp4", "webm"])
 def test_morph_writes_every_kind_of_film(semcorr, pictures, tmp_path, suffix):

@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -53,7 +52,7 @@ def test_mistakes_are_told(semcorr, folder, tmp_path):
     assert semcorr("train", folder, "--run", tmp_path / "file").code == 6
 
 
-def test_ctrl_c_saves_and_the_run_goes_on(folder, tmp_path):
+def test_ctrl_c_saves_and_the_run_goes_on(semcorr, folder, tmp_path):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "semcorr_cli", "train", folder, "--run", run, "--steps", "5000", *TINY]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -66,8 +65,6 @@ def test_ctrl_c_saves_and_the_run_goes_on(folder, tmp_path):
         err = training.stderr.read()
     assert training.returncode == 130, err
     assert (run / "weights.safetensors").exists()
-    done = subprocess.run(
-        [*command[: -len(TINY) - 1], "1", *TINY, "--json"], env=environment, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["result"]["step"] >= 1
+    ran = semcorr("train", folder, "--run", run, "--steps", 1, *TINY, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.envelope["result"]["step"] >= 1

@@ -1,0 +1,25 @@
+from dataclasses import replace
+
+import pytest
+
+from semcorr_cli import extractors
+from semcorr_cli.extractors import ExtractorSpec
+from semcorr_cli.extractors.options import ExtractorOptions
+
+
+def halved(options: ExtractorOptions | None) -> ExtractorOptions | None:
+    return options and replace(options, side=options.side // 2)
+
+
+def small(spec: ExtractorSpec) -> ExtractorSpec:
+    quick, fine = halved(spec.quick_options), halved(spec.fine_options)
+    return replace(spec, options=halved(spec.options), quick_options=quick, fine_options=fine)
+
+
+@pytest.fixture
+def small_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Describes pictures at half the working size: commands take the same steps over a quarter of the cells.
+
+    The README's commands, run elsewhere, keep the size that users get.
+    """
+    monkeypatch.setattr(extractors, "SPECS", tuple(small(spec) for spec in extractors.SPECS))
