@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from semcorr_cli import extractors
+from semcorr_cli.core import resample
 from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.features import FeatureMap
 from semcorr_cli.core.image import Image
@@ -98,6 +99,10 @@ class Session:
             if self._cache and key:
                 self._cache.put(key, found)
         return found.to(self.device).within(image.visible()).textured(image)
+
+    def working_features(self, image: Image) -> FeatureMap:
+        """Returns the feature map of the picture's working copy, which `correspond` has described already."""
+        return self.features(resample.shrink(image, fields.WORKING_SIDE))
 
     @torch.inference_mode()
     def correspond(self, source: Image, target: Image) -> Correspondence:

@@ -1,0 +1,148 @@
+"""`semcorr transfer-style`: a picture in the style of another's corresponding regions."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from semcorr_cli.cli import output, verdict
+from semcorr_cli.cli.destination import default_path, destination
+from semcorr_cli.cli.match import PICTURES
+from semcorr_cli.cli.options import OUTPUT, PairOptions, open_pictures, open_session
+
+if TYPE_CHECKING:
+    from semcorr_cli.core.image import Image
+    from semcorr_cli.effects.style.measures import Measures
+    from semcorr_cli.effects.style.options import Styled
+
+GAMUT_LIMIT = 0.02
+"""Share of clipped pixels that is worth a warning."""
+
+
+class Method(StrEnum):
+    """How a style is transferred."""
+
+    COLOR = "color"
+
+
+class Luma(StrEnum):
+    """Whether lightness is part of the style."""
+
+    KEEP = "keep"
+    MATCH = "match"
+
+
+class Background(StrEnum):
+    """What happens outside the object."""
+
+    CHANGE = "change"
+    KEEP = "keep"
+
+
+class Stats(StrEnum):
+    """Which moments of colour are matched."""
+
+    MEANSTD = "meanstd"
+    COV = "cov"
+
+
+def transfer_style(
+    content: Annotated[
+        str, typer.Argument(metavar="CONTENT", help="Picture that is restyled; - for stdin.", show_default=False)
+    ],
+    style: Annotated[
+        str, typer.Argument(metavar="STYLE", help="Picture whose looks are taken; - for stdin.", show_default=False)
+    ],
+    method: Annotated[Method, typer.Option(help="What is carried over.")] = Method.COLOR,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="0 leaves CONTENT as it is, 1 goes all the way.")] = 1.0,
+    luma: Annotated[Luma, typer.Option(help="Take STYLE's lightness too, or keep CONTENT's.")] = Luma.MATCH,
+    mask: Annotated[
+        str | None,
+        typer.Option(help="Picture that is white where CONTENT may change.", show_default=False),
+    ] = None,
+    background: Annotated[
+        Background, typer.Option(help="Outside the object (--source-mask, else what has matches): restyle, or leave.")
+    ] = Background.CHANGE,
+    edge_snap: Annotated[
+        bool, typer.Option("--edge-snap", help="Let colour changes follow CONTENT's edges, against halos.")
+    ] = False,
+    stats: Annotated[Stats, typer.Option(help="Match mean and spread, or the whole covariance.")] = Stats.MEANSTD,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of jpg, webp and avif.", rich_help_panel=OUTPUT)] = 92,
+    *,
+    pair: PairOptions,
+) -> None:
+    """Examples:
+
+    \b
+        semcorr transfer-style cat.jpg tiger.jpg -o tiger-cat.png
+        semcorr transfer-style cat.jpg tiger.jpg --strength 0.6 --luma keep -o warmer.jpg
+        semcorr transfer-style cat.jpg tiger.jpg --mask cat-mask.png -o only-the-cat.png
+
+    Gives every region of CONTENT the looks of the corresponding region of STYLE: eyes take the eyes' colours, fur the
+    fur's, sky the sky's. CONTENT keeps its size, depth (8 or 16 bits) and transparency. The worse the matches, the less
+    closely they are followed, and it says so: place by place, part by part, or the pictures as wholes.
+    """  # noqa: D301, D415 (help shows examples first; \\b keeps their lines)
+    out = output.current()
+    place = destination(pair, default_path(content, "style", ".png"), PICTURES)
+    out.say(f"giving {content} the style of {style}")
+    images = open_pictures([content, style], pair)
+    limits = _mask(mask, images[0], pair)
+    session = open_session(pair)
+    field = session.correspond(*images)
+    out.run["cached"] = [session.cached(image) for image in images]
+    verdict.report(field, pair)
+
+    from semcorr_cli.effects.style import color, measures
+    from semcorr_cli.effects.style.options import StyleOptions
+    from semcorr_cli.io.images import FORMATS, encode
+
+    options = StyleOptions(strength, luma.value, background.value, stats.value, edge_snap, seed=pair.seed)
+    features = session.working_features(images[0])
+    here, there = session.on_device(*images)
+    styled = color.restyle(here, there, field, options, features=features, mask=limits)
+    _report(styled, measures.measure(here, styled.image, there, styled.parts, styled.changed), method)
+    del images, here, there  # large pictures need the room to be encoded
+    encoded, notes = encode(styled.image, FORMATS[place.suffix], quality=quality)
+    place.deliver(encoded, styled.image.hw, notes)
+    session.close()
+
+
+def _mask(path: str | None, content: "Image", pair: PairOptions) -> Any:
+    """Reads the plane of --mask, at CONTENT's size."""
+    if path is None:
+        return None
+    from semcorr_cli.io import images
+
+    return images.load_mask(path, content.hw, max_pixels=pair.max_pixels)
+
+
+def _report(styled: "Styled", measures: "Measures", method: Method) -> None:
+    """Puts what was measured into the result and says what one should know before trusting it."""
+    out = output.current()
+    if styled.reach.value == "parts":
+        out.warn("the matches are doubtful: whole parts are restyled alike, not place by place")
+    elif styled.reach.value == "global":
+        out.warn("hardly anything matches: CONTENT as a whole is given the colours of STYLE as a whole")
+    if styled.gamut_share > GAMUT_LIMIT:
+        out.warn(f"{100 * styled.gamut_share:.1f} % of the pixels left sRGB and were clipped; --strength softens that")
+    out.note(
+        f"distance to the style {measures.before:.2f} before, {measures.after:.2f} after ({measures.ratio:.2f} times); "
+        f"structure kept {measures.gradient_correlation:.3f}"
+    )
+    out.result["style"] = {
+        "method": method.value,
+        "reach": styled.reach.value,
+        "local_share": round(styled.local_share, 4),
+        "distance": {
+            "before": round(measures.before, 3),
+            "after": round(measures.after, 3),
+            "ratio": round(measures.ratio, 4),
+        },
+        "parts": [
+            {"share": round(part.share, 4), "before": round(part.before, 3), "after": round(part.after, 3)}
+            for part in measures.parts
+        ],
+        "gradient_correlation": round(measures.gradient_correlation, 4),
+        "leak": None if measures.leak is None else round(measures.leak, 4),
+        "gamut_share": round(styled.gamut_share, 6),
+    }
