@@ -109,7 +109,8 @@ def _run(name: str, verb: Callable[..., None], values: dict[str, Any]) -> None:
         except Exception as failure:  # the last line of defence: everything above is expected, this is our bug
             error = _out_of_memory(failure) or _bug(failure, out)
         if error is not None and caught:  # libraries turn an interruption into errors of their own
-            error = Interrupted(ExitCode(128 + caught[0]))
+            left = error.left if isinstance(error, Interrupted) else ""
+            error = Interrupted(ExitCode(128 + caught[0]), left=left)
         if error is not None:
             out.failure(error)
         out.envelope(error)

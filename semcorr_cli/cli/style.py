@@ -1,6 +1,8 @@
 """`semcorr transfer-style`: a picture in the style of another's corresponding regions."""
 
+from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +11,8 @@ from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
 from semcorr_cli.cli.options import OUTPUT, PairOptions, open_pictures, open_session
+from semcorr_cli.cli.preview import preview_path, watching
+from semcorr_cli.errors import MissingError
 
 if TYPE_CHECKING:
     from semcorr_cli.core.image import Image
@@ -23,6 +27,8 @@ class Method(StrEnum):
     """How a style is transferred."""
 
     COLOR = "color"
+    PATCH = "patch"
+    DIFFUSION = "diffusion"
 
 
 class Luma(StrEnum):
@@ -67,7 +73,20 @@ def transfer_style(
         bool, typer.Option("--edge-snap", help="Let colour changes follow CONTENT's edges, against halos.")
     ] = False,
     stats: Annotated[Stats, typer.Option(help="Match mean and spread, or the whole covariance.")] = Stats.MEANSTD,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Of --method diffusion.")] = 200,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of jpg, webp and avif.", rich_help_panel=OUTPUT)] = 92,
+    preview_every: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Seconds between previews, written beside the output while a long method works.",
+            rich_help_panel=OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
+    keep_preview: Annotated[
+        bool, typer.Option("--keep-preview", help="Ctrl-C leaves the last preview.", rich_help_panel=OUTPUT)
+    ] = False,
     *,
     pair: PairOptions,
 ) -> None:
@@ -77,13 +96,18 @@ def transfer_style(
         semcorr transfer-style cat.jpg tiger.jpg -o tiger-cat.png
         semcorr transfer-style cat.jpg tiger.jpg --strength 0.6 --luma keep -o warmer.jpg
         semcorr transfer-style cat.jpg tiger.jpg --mask cat-mask.png -o only-the-cat.png
+        semcorr transfer-style cat.jpg painting.jpg --method patch --preview-every 5 -o painted.png
 
     Gives every region of CONTENT the looks of the corresponding region of STYLE: eyes take the eyes' colours, fur the
-    fur's, sky the sky's. CONTENT keeps its size, depth (8 or 16 bits) and transparency. The worse the matches, the less
-    closely they are followed, and it says so: place by place, part by part, or the pictures as wholes.
+    fur's, sky the sky's. `color` carries colours and contrast over; `patch` texture too, for paintings; `diffusion`
+    repaints with Stable Diffusion (--weights diffusion=FOLDER, a folder as diffusers saves it). CONTENT keeps its size,
+    depth (8 or 16 bits) and transparency. The worse the matches, the less closely they are followed, and it says so:
+    place by place, part by part, or the pictures as wholes.
     """  # noqa: D301, D415 (help shows examples first; \\b keeps their lines)
     out = output.current()
     place = destination(pair, default_path(content, "style", ".png"), PICTURES)
+    glimpse = preview_path(place, preview_every, keep=keep_preview)
+    folder, pair = _painter(pair) if method is Method.DIFFUSION else (None, pair)
     out.say(f"giving {content} the style of {style}")
     images = open_pictures([content, style], pair)
     limits = _mask(mask, images[0], pair)
@@ -92,19 +116,45 @@ def transfer_style(
     out.run["cached"] = [session.cached(image) for image in images]
     verdict.report(field, pair)
 
-    from semcorr_cli.effects.style import color, measures
+    from semcorr_cli.effects.style import color, measures, patch
     from semcorr_cli.effects.style.options import StyleOptions
     from semcorr_cli.io.images import FORMATS, encode
 
     options = StyleOptions(strength, luma.value, background.value, stats.value, edge_snap, seed=pair.seed)
     features = session.working_features(images[0])
     here, there = session.on_device(*images)
-    styled = color.restyle(here, there, field, options, features=features, mask=limits)
+    told: dict[str, Any] = {"features": features, "mask": None if limits is None else limits.to(session.device)}
+    with watching(glimpse, preview_every or 0, keep=keep_preview) as watch:
+        if method is Method.COLOR:
+            styled = color.restyle(here, there, field, options, **told)
+        elif method is Method.PATCH:
+            styled = patch.restyle(here, there, field, options, preview=watch, **told)
+        else:
+            from semcorr_cli.effects.style import diffusion, network
+
+            assert folder is not None
+            networks = network.load(folder, session.device, session.dtype)
+            painting = diffusion.DiffusionOptions(steps=steps)
+            styled = diffusion.restyle(here, there, field, options, networks, painting, preview=watch, **told)
     _report(styled, measures.measure(here, styled.image, there, styled.parts, styled.changed), method)
     del images, here, there  # large pictures need the room to be encoded
     encoded, notes = encode(styled.image, FORMATS[place.suffix], quality=quality)
     place.deliver(encoded, styled.image.hw, notes)
     session.close()
+
+
+def _painter(pair: PairOptions) -> "tuple[Path, PairOptions]":
+    """Returns the folder of Stable Diffusion, and the options without it: it is no extractor's weights.
+
+    Raises:
+        MissingError: nobody said where it is, or it is not there.
+    """
+    mine = [text for text in pair.weights or [] if text.startswith("diffusion=")]
+    folder = Path(mine[-1].partition("=")[2]) if mine else None
+    if folder is None or not folder.is_dir():
+        what = "the weights of Stable Diffusion are not on this machine" if folder is None else f"there is no {folder}"
+        raise MissingError(what, hint="semcorr models pull diffusion, or --weights diffusion=FOLDER")
+    return folder, replace(pair, weights=[text for text in pair.weights or [] if text not in mine])
 
 
 def _mask(path: str | None, content: "Image", pair: PairOptions) -> Any:

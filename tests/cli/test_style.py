@@ -83,3 +83,49 @@ def test_senseless_options_are_exit_2(semcorr, pictures, tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     assert semcorr("transfer-style", *pictures, *arguments).code == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_patches_are_laid_and_previews_go(semcorr, pictures, tmp_path):
+    place = tmp_path / "o.png"
+    ran = semcorr(
+        "transfer-style", *pictures, "--method", "patch", "--features", "sift", "--preview-every", 0, "-o", place, "-q"
+    )
+    assert ran.code == 0, ran.err
+    assert Pillow.open(place).size == (160, 120)
+    assert not (tmp_path / "o.preview.png").exists()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_an_interrupted_method_keeps_its_preview_if_asked(semcorr, pictures, tmp_path, monkeypatch, keep):
+    from semcorr_cli.effects.style import search
+
+    voted, calls = search.voted, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return voted(*arguments)
+
+    monkeypatch.setattr(search, "voted", interrupted)
+    ran = semcorr(
+        "transfer-style", *pictures, "--method", "patch", "--features", "sift", "--preview-every", 0,
+        *(["--keep-preview"] if keep else []), "-o", tmp_path / "o.png",
+    )  # fmt: skip
+    assert ran.code == 130
+    assert (tmp_path / "o.preview.png").exists() == keep
+    assert ("last preview is" in ran.err) == keep
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_previews_need_a_place(semcorr, pictures, tmp_path):
+    for arguments in (("-o", "-", "--preview-every", 1), ("-o", tmp_path / "o.png", "--keep-preview")):
+        assert semcorr("transfer-style", *pictures, "--method", "patch", *arguments).code == 2
+
+
+def test_diffusion_without_weights_is_exit_4_at_once(semcorr, pictures, tmp_path):
+    for weights in ((), ("--weights", f"diffusion={tmp_path / 'none'}")):
+        ran = semcorr("transfer-style", *pictures, "--method", "diffusion", *weights, "-o", tmp_path / "o.png")
+        assert ran.code == 4
+        assert "semcorr models pull diffusion" in ran.err
+        assert not (tmp_path / "o.png").exists()

@@ -1,5 +1,7 @@
 """Colour maps of a coarse grid applied to a picture of any size, strip by strip."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from kornia.color import lab_to_rgb, rgb_to_lab
@@ -8,8 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from semcorr_cli.core import resample
+from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.image import Image
+from semcorr_cli.core.warp import Warp
 from semcorr_cli.effects.style.affine import Affine
 from semcorr_cli.effects.style.options import StyleOptions
 
@@ -42,24 +46,22 @@ def recoloured(
     """
     h, w = content.hw
     grid = _guided(content, maps.planes()) if snap else maps.planes()
-    wide = functional.interpolate(grid[None], size=(grid.shape[1], w), mode="bilinear", align_corners=False)[0]
+    enlarged = Enlarged(grid, (h, w))
     result = torch.empty_like(content.rgb)
     clipped = 0.0
-    step = max(1, STRIP_PIXELS // w)
-    for top in range(0, h, step):
-        bottom = min(top + step, h)
-        original = content.rgb[:, top:bottom]
+    for rows in strips(content.hw):
+        original = content.rgb[:, rows]
         lab = rgb_to_lab(original)
-        planes = _rows(wide, top, bottom, h)
+        planes = enlarged.rows(rows)
         rgb = lab_to_rgb(Affine.of(_followed(planes, lab) if snap else planes).apply(lab), clip=False)
         outside = ((rgb < -GAMUT_SLACK) | (rgb > 1 + GAMUT_SLACK)).any(dim=0)
         rgb = rgb.clamp_(0, 1)
         if changed is not None:
-            share = changed[:, top:bottom]
+            share = changed[:, rows]
             outside &= share[0] > 0
             rgb = torch.lerp(original, rgb, share)
         clipped += float(outside.sum())
-        result[:, top:bottom] = rgb
+        result[:, rows] = rgb
     pixels = h * w if changed is None else max(1.0, float((changed > 0).sum()))
     return Image(result, content.alpha, depth=content.depth), clipped / pixels
 
@@ -70,20 +72,40 @@ def changeable(
     """Returns the share of the change that each pixel takes; None for all of it everywhere."""
     if options.background != "keep":
         return mask
-    own = content.mask
-    if own is None:
-        near = (4 * field.forward.confidence_rows(0, content.hw[0]) - 1).clamp(0, 1)  # nothing below a quarter
-        own = (near * near * (3 - 2 * near))[None].to(content.rgb)
+    own = trusted(field.forward).to(content.rgb) if content.mask is None else content.mask
     return own if mask is None else own * mask
 
 
-def _rows(wide: Float[Tensor, "c g w"], top: int, bottom: int, height: int) -> Float[Tensor, "c h w"]:
-    """Reads rows between those of a grid, whose outermost rows reach to the picture's rim."""
-    y = (torch.arange(top, bottom, device=wide.device) + 0.5) * (wide.shape[1] / height) - 0.5
-    y = y.clamp(0, wide.shape[1] - 1)
-    above = y.floor().long()
-    below = (above + 1).clamp_max(wide.shape[1] - 1)
-    return torch.lerp(wide[:, above], wide[:, below], (y - above)[:, None])
+def trusted(path: Warp) -> Float[Tensor, "1 h w"]:
+    """Returns how far a map is to be believed, pixel by pixel: not at all below a quarter, fully from a half."""
+    near = (4 * path.confidence_rows(0, path.target_hw[0]) - 1).clamp(0, 1)
+    return (near * near * (3 - 2 * near))[None]
+
+
+def strips(hw: Hw) -> Iterator[slice]:
+    """Yields rows of a picture that are worked on at once."""
+    step = max(1, STRIP_PIXELS // hw[1])
+    for top in range(0, hw[0], step):
+        yield slice(top, min(top + step, hw[0]))
+
+
+class Enlarged:
+    """Planes of a coarse grid read at a picture's full size, strip by strip."""
+
+    def __init__(self, grid: Float[Tensor, "c g g2"], hw: Hw) -> None:
+        """Takes planes whose grid covers a picture of size `hw`."""
+        self._height = hw[0]
+        size = (grid.shape[1], hw[1])
+        self._wide = functional.interpolate(grid[None], size=size, mode="bilinear", align_corners=False)[0]
+
+    def rows(self, rows: slice) -> Float[Tensor, "c h w"]:
+        """Returns the rows of a strip, bilinearly; beyond the grid's outermost centres its rim is repeated."""
+        wide = self._wide
+        y = (torch.arange(rows.start, rows.stop, device=wide.device) + 0.5) * (wide.shape[1] / self._height) - 0.5
+        y = y.clamp(0, wide.shape[1] - 1)
+        above = y.floor().long()
+        below = (above + 1).clamp_max(wide.shape[1] - 1)
+        return torch.lerp(wide[:, above], wide[:, below], (y - above)[:, None])
 
 
 def _guided(content: Image, planes: Float[Tensor, "c g g2"]) -> Float[Tensor, "c4 h w"]:
