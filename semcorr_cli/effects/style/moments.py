@@ -19,7 +19,7 @@ GRID = 60
 PRODUCTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """Pairs of Lab channels whose products are kept: the variances, then the covariances."""
 
-MEMORY = 1 + 3 + len(PRODUCTS)
+PLANES = 1 + 3 + len(PRODUCTS)
 """Planes of a statistics grid: visible share, means, mean products."""
 
 
@@ -40,7 +40,7 @@ class Statistics:
         """Gathers a picture's statistics, one row of cells at a time; what is transparent does not count."""
         h = image.hw[0]
         rows, columns = grid = grid_of(image.hw)
-        planes = image.rgb.new_empty(MEMORY, *grid)
+        planes = image.rgb.new_empty(PLANES, *grid)
         for row in range(rows):
             strip = slice(row * h // rows, -(-(row + 1) * h // rows))
             lab = rgb_to_lab(image.rgb[:, strip])

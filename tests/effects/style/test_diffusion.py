@@ -138,7 +138,7 @@ def test_the_match_is_where_one_looks_first():
     assert not bool(guide.bias(frame, frame, (64, 64), 0.0).any())
 
 
-def test_networks_are_read_from_a_folder(networks, tmp_path):
+def test_networks_are_read_from_a_folder(networks, tmp_path, semcorr, pictures):
     from transformers import CLIPTextConfig, CLIPTextModel
 
     with pytest.raises(MissingError):
@@ -159,6 +159,14 @@ def test_networks_are_read_from_a_folder(networks, tmp_path):
     assert read.silence.shape == (1, 5, 12)
     assert read.stride == 4
     assert bool(painted(read).image.rgb.isfinite().all())
+    place = tmp_path / "o.png"
+    ran = semcorr(
+        "transfer-style", *pictures, "--method", "diffusion", "--weights", f"diffusion={tmp_path}", "--steps", 1,
+        "--features", "sift", "-o", place, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.envelope["result"]["style"]["method"] == "diffusion"
+    assert ran.envelope["outputs"] == [{"path": str(place), "hw": [120, 160]}]
     (tmp_path / "unet" / "config.json").write_text("{")
     with pytest.raises(InputError):
         network.load(tmp_path, torch.device("cpu"), torch.float32)
