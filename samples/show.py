@@ -42,6 +42,11 @@ def main() -> None:
         warped = Path(scratch) / "warp.png"
         semcorr("warp", beetle, van, "-o", warped)
         beside([beetle, van, warped], folder / "warp.jpg")
+        content, style = HERE / "fox.jpg", HERE / "zebra.jpg"
+        styled = [Path(scratch) / f"{method}.png" for method in ("color", "patch")]
+        for path in styled:
+            semcorr("transfer-style", content, style, "--method", path.stem, "-o", path)
+        beside([content, style, *styled], folder / "style.jpg")
 
 
 if __name__ == "__main__":

@@ -95,10 +95,15 @@ class QualityError(SemcorrError):
 
 
 class Interrupted(SemcorrError):
-    """Ctrl-C or SIGTERM: everything unfinished has been cleared away."""
+    """Ctrl-C or SIGTERM: everything unfinished has been cleared away, but for a preview that was asked to stay.
+
+    Attributes:
+        left: path of that preview; empty for none.
+    """
 
     kind = "interrupted"
 
-    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED) -> None:
-        super().__init__("interrupted; nothing was left behind")
+    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED, *, left: str = "") -> None:
+        super().__init__(f"interrupted; the last preview is {left}" if left else "interrupted; nothing was left behind")
         self.exit_code = exit_code
+        self.left = left

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semcorr_cli.core import coords, metrics, resample
+from semcorr_cli.core import coords, metrics
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.metrics import Pck
@@ -133,7 +133,7 @@ def _by_alpha(group: list[Scored], protocol: Protocol) -> dict[float, Pck]:
 @torch.inference_mode()
 def _nearest(session: Session, source: Image, target: Image, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
     """Returns, for each point's cell in the source, the centre of the most similar cell in the target."""
-    features_s, features_t = session.features(*(resample.shrink(image, session.side) for image in (source, target)))
+    features_s, features_t = session.working_features(source, target)
     cells = coords.nearest_cell(points, features_s.hw, source.hw)
     best = (features_s.flat()[cells.to(session.device)] @ features_t.flat().T).argmax(dim=1).cpu()
     return coords.cell_centres(features_t.hw, target.hw)[best]

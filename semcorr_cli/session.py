@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from semcorr_cli import extractors, weights
+from semcorr_cli.core import resample
 from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
@@ -120,17 +121,16 @@ class Session:
                 self._cache.put(key, found)
         return found.seen(image).to(self.device)
 
+    def working_features(self, *images: Image) -> list[FeatureMap]:
+        """Returns the feature maps of the pictures' working copies, which `correspond` describes too."""
+        return self.features(*(resample.shrink(image, self._field.side) for image in images))
+
     @torch.inference_mode()
     def correspond(self, source: Image, target: Image) -> Correspondence:
         """Finds the correspondence field between two pictures."""
         coarse, quick, fine = (self._look(look) for look in LOOKS)
         looks = Looks(coarse, coarse if self.spec.quick_options is None else quick, fine if self.spec.cheap else None)
         return fields.correspond(source, target, looks, self._field, self.options.seed)
-
-    @property
-    def side(self) -> int:
-        """The longer side of the copies of pictures that are described and matched."""
-        return self._field.side
 
     def on_device(self, source: Image, target: Image) -> tuple[Image, Image]:
         """Returns a pair of pictures where the session works, for effects to be drawn there."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from semcorr_cli import __version__
-from semcorr_cli.cli import cache, doctor, evaluate, extract, match, models, morph, output, train, warp
+from semcorr_cli.cli import cache, doctor, evaluate, extract, match, models, morph, output, style, train, warp
 from semcorr_cli.cli.options import shared
 from semcorr_cli.errors import DeviceError, ExitCode, Interrupted, OutputError, SemcorrError
 from semcorr_cli.settings import calm_libraries
@@ -109,7 +109,8 @@ def _run(name: str, verb: Callable[..., None], values: dict[str, Any]) -> None:
         except Exception as failure:  # the last line of defence: everything above is expected, this is our bug
             error = _out_of_memory(failure) or _bug(failure, out)
         if error is not None and caught:  # libraries turn an interruption into errors of their own
-            error = Interrupted(ExitCode(128 + caught[0]))
+            left = error.left if isinstance(error, Interrupted) else ""
+            error = Interrupted(ExitCode(128 + caught[0]), left=left)
         if error is not None:
             out.failure(error)
         out.envelope(error)
@@ -163,6 +164,7 @@ app = typer.Typer(context_settings=SETTINGS, epilog=EPILOG, pretty_exceptions_en
 _add(app, "match", match.match, "Find which part of one picture is which part of the other.")
 _add(app, "warp", warp.warp, "Redraw a picture in the layout of another.")
 _add(app, "morph", morph.morph, "Make a film in which pictures become each other.")
+_add(app, "transfer-style", style.transfer_style, "Give a picture the looks of another's corresponding regions.")
 _add(app, "extract", extract.extract, "Write a picture's feature map.")
 _add(app, "evaluate", evaluate.evaluate, "Measure PCK on a data set.")
 _add(app, "train", train.train, "Train or fine-tune the built-in extractor on pictures of your own.")

@@ -1,9 +1,10 @@
-"""Measures of a correspondence against the truth."""
+"""Measures: of a correspondence against the truth, and of what an edit did to colours and structure."""
 
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
+from kornia.color import rgb_to_lab
 from torch import Tensor
 
 
@@ -55,3 +56,37 @@ def end_point_error(predicted: Float[Tensor, "... 2"], truth: Float[Tensor, "...
     error = (predicted.double() - truth.double()).norm(dim=-1)
     known = error.isfinite()
     return float(error[known].mean()) if bool(known.any()) else float("nan")
+
+
+def colour_difference(a: Float[Tensor, "3 h w"], b: Float[Tensor, "3 h w"]) -> Float[Tensor, "h w"]:
+    """Returns the distance in Lab between two sRGB pictures, pixel by pixel (ΔE, CIE 1976)."""
+    difference: Tensor = (rgb_to_lab(a) - rgb_to_lab(b)).norm(dim=0)
+    return difference
+
+
+def sliced_wasserstein(
+    a: Float[Tensor, "n c"], b: Float[Tensor, "m c"], *, directions: int = 64, quantiles: int = 256
+) -> float:
+    """Returns the sliced 2-Wasserstein distance between two clouds of points, in their own units (Rabin et al. 2012).
+
+    Every direction compares the sorted projections at evenly spaced quantiles; the directions are always the same.
+    """
+    generator = torch.Generator().manual_seed(0)
+    slices = torch.randn(a.shape[1], directions, generator=generator).to(a)
+    slices = slices / slices.norm(dim=0)
+    at = (torch.arange(quantiles, device=a.device) + 0.5) / quantiles
+    low, high = (torch.quantile(cloud @ slices, at, dim=0) for cloud in (a, b))
+    return float((low - high).square().mean().sqrt())
+
+
+def gradient_correlation(a: Float[Tensor, "h w"], b: Float[Tensor, "h w"]) -> float:
+    """Returns the Pearson correlation of two pictures' differences between neighbours: 1 when b keeps a's structure.
+
+    A picture without any structure has none to lose: 1.
+    """
+    slopes = [torch.cat([plane.diff(dim=0).flatten(), plane.diff(dim=1).flatten()]).double() for plane in (a, b)]
+    slopes = [slope - slope.mean() for slope in slopes]
+    norms = [float(slope.norm()) for slope in slopes]
+    if norms[0] == 0:
+        return 1.0
+    return float(slopes[0] @ slopes[1]) / (norms[0] * norms[1]) if norms[1] else 0.0

@@ -128,8 +128,9 @@ def shrink(image: Image, longer: int) -> Image:
     if scale >= 1:
         return image
     size = (max(1, round(h * scale)), max(1, round(w * scale)))
-    parts = [premultiplied(image)] if image.mask is None else [premultiplied(image), image.mask]
-    planes = functional.interpolate(torch.cat(parts)[None], size=size, mode="area")[0]
+    planes = premultiplied(image)  # an opaque picture without a mask is not copied: it may be large
+    planes = planes if image.mask is None else torch.cat([planes, image.mask])
+    planes = functional.interpolate(planes[None], size=size, mode="area")[0]
     return _image_of(planes, image, digest=f"{image.digest}:{longer}")
 
 

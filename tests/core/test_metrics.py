@@ -61,3 +61,26 @@ def test_end_point_error_ignores_unknown_truth() -> None:
     truth = torch.tensor([[0.0, 0.0], [math.nan, 0.0]])
     assert metrics.end_point_error(torch.tensor([[3.0, 4.0], [9.0, 9.0]]), truth) == 5
     assert math.isnan(metrics.end_point_error(truth[1:], truth[1:]))
+
+
+def test_distance_of_clouds_is_that_of_a_shift() -> None:
+    cloud = torch.randn(3000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([5.0, 1.0, 2.0])
+    assert metrics.sliced_wasserstein(cloud, cloud.flip(0)) == pytest.approx(0, abs=1e-4)
+    shift = torch.tensor([3.0, 0.0, 4.0])
+    assert metrics.sliced_wasserstein(cloud, cloud + shift) == pytest.approx(5 / 3**0.5, rel=0.2)
+    assert metrics.sliced_wasserstein(cloud, cloud * 2) > 1
+
+
+def test_gradient_correlation_sees_structure_and_not_contrast() -> None:
+    a, b = torch.rand(2, 20, 30, generator=torch.Generator().manual_seed(0))
+    assert metrics.gradient_correlation(a, 3 * a + 7) == pytest.approx(1)
+    assert metrics.gradient_correlation(a, -a) == pytest.approx(-1)
+    assert abs(metrics.gradient_correlation(a, b)) < 0.1
+    assert metrics.gradient_correlation(a, torch.zeros_like(a)) == 0
+    assert metrics.gradient_correlation(torch.zeros_like(a), a) == 1
+
+
+def test_colour_difference_of_white_and_black_is_100() -> None:
+    white, black = torch.ones(3, 2, 2), torch.zeros(3, 2, 2)
+    assert metrics.colour_difference(white, black) == pytest.approx(torch.full((2, 2), 100.0), abs=0.05)
+    assert float(metrics.colour_difference(white, white).max()) == 0

@@ -1,0 +1,139 @@
+"""Colour maps of a coarse grid applied to a picture of any size, strip by strip."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from kornia.color import lab_to_rgb, rgb_to_lab
+from kornia.filters import box_blur
+from torch import Tensor
+from torch.nn import functional
+
+from semcorr_cli.core import resample
+from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.correspondence import Correspondence
+from semcorr_cli.core.image import Image
+from semcorr_cli.core.warp import Warp
+from semcorr_cli.effects.style.affine import Affine
+from semcorr_cli.effects.style.options import StyleOptions
+
+STRIP_PIXELS = 1 << 18
+"""Pixels worked on at once: some tens of megabytes, whatever the picture."""
+
+SNAP_SIDE = 512
+"""Longer side of the copy on which the guided filter is fitted."""
+
+SNAP_RADIUS = 8
+"""Radius of the guided filter, in that copy's pixels."""
+
+SNAP_FLATNESS = 1e-3
+"""Variance of the guidance, in squared units of Lab / 100, below which the guided filter merely blurs."""
+
+GAMUT_SLACK = 0.5 / 255
+"""Excess over sRGB that rounding to 8 bits hides."""
+
+
+def recoloured(
+    content: Image, maps: Affine, changed: Float[Tensor, "1 h w"] | None, *, snap: bool
+) -> tuple[Image, float]:
+    """Returns the picture with its colours mapped, and the share of changed pixels that left sRGB and were clipped.
+
+    Args:
+        content: the picture; alpha and depth are kept.
+        maps: on a grid that covers the picture.
+        changed: share of the change that each pixel takes; None for all of it.
+        snap: let the maps follow the picture's edges.
+    """
+    h, w = content.hw
+    grid = _guided(content, maps.planes()) if snap else maps.planes()
+    enlarged = Enlarged(grid, (h, w))
+    result = torch.empty_like(content.rgb)
+    clipped = 0.0
+    for rows in strips(content.hw):
+        original = content.rgb[:, rows]
+        lab = rgb_to_lab(original)
+        planes = enlarged.rows(rows)
+        rgb = lab_to_rgb(Affine.of(_followed(planes, lab) if snap else planes).apply(lab), clip=False)
+        outside = ((rgb < -GAMUT_SLACK) | (rgb > 1 + GAMUT_SLACK)).any(dim=0)
+        rgb = rgb.clamp_(0, 1)
+        if changed is not None:
+            share = changed[:, rows]
+            outside &= share[0] > 0
+            rgb = torch.lerp(original, rgb, share)
+        clipped += float(outside.sum())
+        result[:, rows] = rgb
+    pixels = h * w if changed is None else max(1.0, float((changed > 0).sum()))
+    return Image(result, content.alpha, depth=content.depth), clipped / pixels
+
+
+def changeable(
+    content: Image, field: Correspondence, options: StyleOptions, mask: Float[Tensor, "1 h w"] | None
+) -> Float[Tensor, "1 h w"] | None:
+    """Returns the share of the change that each pixel takes; None for all of it everywhere."""
+    if options.background != "keep":
+        return mask
+    own = trusted(field.forward).to(content.rgb) if content.mask is None else content.mask
+    return own if mask is None else own * mask
+
+
+def trusted(path: Warp) -> Float[Tensor, "1 h w"]:
+    """Returns how far a map is to be believed, pixel by pixel: not at all below a quarter, fully from a half."""
+    near = (4 * path.confidence_rows(0, path.target_hw[0]) - 1).clamp(0, 1)
+    return (near * near * (3 - 2 * near))[None]
+
+
+def strips(hw: Hw) -> Iterator[slice]:
+    """Yields rows of a picture that are worked on at once."""
+    step = max(1, STRIP_PIXELS // hw[1])
+    for top in range(0, hw[0], step):
+        yield slice(top, min(top + step, hw[0]))
+
+
+class Enlarged:
+    """Planes of a coarse grid read at a picture's full size, strip by strip."""
+
+    def __init__(self, grid: Float[Tensor, "c g g2"], hw: Hw) -> None:
+        """Takes planes whose grid covers a picture of size `hw`."""
+        self._height = hw[0]
+        size = (grid.shape[1], hw[1])
+        self._wide = functional.interpolate(grid[None], size=size, mode="bilinear", align_corners=False)[0]
+
+    def rows(self, rows: slice) -> Float[Tensor, "c h w"]:
+        """Returns the rows of a strip, bilinearly; beyond the grid's outermost centres its rim is repeated."""
+        wide = self._wide
+        y = (torch.arange(rows.start, rows.stop, device=wide.device) + 0.5) * (wide.shape[1] / self._height) - 0.5
+        y = y.clamp(0, wide.shape[1] - 1)
+        above = y.floor().long()
+        below = (above + 1).clamp_max(wide.shape[1] - 1)
+        return torch.lerp(wide[:, above], wide[:, below], (y - above)[:, None])
+
+
+def _guided(content: Image, planes: Float[Tensor, "c g g2"]) -> Float[Tensor, "c4 h w"]:
+    """Returns planes as linear functions of the colours round about: four coefficients for each.
+
+    The fast guided filter (He & Sun 2015): fitted on a small copy, applied to the picture's own colours by `_followed`.
+    kornia's holds all coefficients at full size, gigabytes for a large picture, so only its box filter is used.
+    """
+    small = resample.shrink(content, SNAP_SIDE)
+    guide = rgb_to_lab(small.rgb) / 100
+    values = functional.interpolate(planes[None], size=small.hw, mode="bilinear", align_corners=False)[0]
+    guide_mean, value_mean = _mean(guide), _mean(values)
+    variance = _mean((guide[:, None] * guide).flatten(0, 1)).reshape(3, 3, *small.hw) - guide_mean[:, None] * guide_mean
+    shared = _mean((guide[:, None] * values).flatten(0, 1)).reshape(3, -1, *small.hw) - guide_mean[:, None] * value_mean
+    system = variance.permute(2, 3, 0, 1) + SNAP_FLATNESS * torch.eye(3).to(guide)
+    slope = torch.linalg.solve(system, shared.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
+    rest = value_mean - (slope * guide_mean[:, None]).sum(dim=0)
+    return _mean(torch.cat([slope.flatten(0, 1), rest]))
+
+
+def _followed(coefficients: Float[Tensor, "c4 h w"], lab: Float[Tensor, "3 h w"]) -> Float[Tensor, "c h w"]:
+    slopes, rest = coefficients.tensor_split([3 * coefficients.shape[0] // 4])
+    for channel, slope in zip(lab / 100, slopes.chunk(3), strict=True):
+        rest = torch.addcmul(rest, slope, channel)
+    return rest
+
+
+def _mean(planes: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
+    size = 2 * SNAP_RADIUS + 1
+    means: Tensor = box_blur(planes[None], (size, size), border_type="replicate", separable=True)
+    return means[0]
