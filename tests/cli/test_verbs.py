@@ -1,3 +1,5 @@
+import json
+
 import av
 import numpy as np
 import pytest
@@ -190,3 +192,20 @@ def test_a_picture_that_becomes_itself_stays_itself(semcorr, pictures, tmp_path)
     still = np.asarray(Pillow.open(pictures[0]).convert("RGB"), np.int16)
     for path in sorted((tmp_path / "frames").iterdir()):
         assert np.abs(np.asarray(Pillow.open(path), np.int16) - still).max() <= 1, path.name
+
+
+def test_saved_points_can_be_edited_and_used(semcorr, pictures, tmp_path):
+    points = tmp_path / "p.json"
+    assert semcorr("match", *pictures, "--save-points", points, "--json", "--max-matches", 12).code == 0
+    assert 3 <= len(json.loads(points.read_text())["matches"]) <= 12
+    arguments = ("morph", *pictures, "--points", points, "--frames", 2, "--size", 64)
+    assert semcorr(*arguments, "-o", tmp_path / "a.gif").code == 0
+    assert semcorr(*arguments, "--only-points", "-o", tmp_path / "b.gif").code == 0
+    assert semcorr("match", *pictures, "--save-points", points, "--json").code == 6
+    assert semcorr("match", *pictures, "--save-points", tmp_path / "p.txt", "--json").code == 2
+    lines = points.read_text().splitlines()
+    lines[2] = lines[2].replace("target", "tarot")
+    points.write_text("\n".join(lines))
+    ran = semcorr(*arguments, "-o", tmp_path / "c.gif")
+    assert ran.code == 3
+    assert "line 3" in ran.err
