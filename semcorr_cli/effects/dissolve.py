@@ -17,7 +17,7 @@ from torch.nn import functional
 from semcorr_cli.core import coords, light
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.resample import Reader
-from semcorr_cli.core.warp import Warp
+from semcorr_cli.core.warp import Warp, read_block
 from semcorr_cli.effects.placement import Placement
 from semcorr_cli.effects.shape import depth
 
@@ -42,32 +42,53 @@ BROAD_CELLS = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mix:
-    """How two pictures' planes make a frame: (1 − share)·(gain·first + lift) + share·(gain·second + lift).
+    """How two pictures make a frame: colours are the sum of share · (gain · colours + lift · alpha) over both.
 
     Attributes:
-        share: of the second picture, at every lattice node of the frame.
-        tints: gain and lift of each picture on a coarse grid over the frame.
+        shares: of each picture, at every lattice node of the frame.
+        gains: of each picture's colours.
+        lifts: what is added to them.
     """
 
-    share: Float[Tensor, "r c"]
-    tints: tuple[Float[Tensor, "2 3 u v"], Float[Tensor, "2 3 u v"]]
+    shares: tuple[Float[Tensor, "r c 1"], Float[Tensor, "r c 1"]]
+    gains: tuple[Float[Tensor, "r c 3"], Float[Tensor, "r c 3"]]
+    lifts: tuple[Float[Tensor, "r c 3"], Float[Tensor, "r c 3"]]
 
-    def parts(
+    def frame(
         self, first: Float[Tensor, "ch h w"], second: Float[Tensor, "ch h w"], frame_hw: Hw, top: int
-    ) -> tuple[Float[Tensor, "ch h w"], Float[Tensor, "ch h w"]]:
-        """Returns what each picture adds to some rows of the frame; the frame is their sum.
+    ) -> Float[Tensor, "ch h w"]:
+        """Returns some rows of the frame.
 
         Args:
-            first: the first picture's planes in these rows.
+            first: the first picture's linear premultiplied planes in these rows.
             second: the second picture's.
             frame_hw: size of the frame.
             top: the first row.
         """
+        if first.shape[0] == 4:
+            return self.part(0, first, frame_hw, top) + self.part(1, second, frame_hw, top)
         rows = top, top + first.shape[1]
-        nodes = self.share.new_zeros(*self.share.shape, 2)
-        share = Warp(nodes, self.share, frame_hw, frame_hw).confidence_rows(*rows)
-        one, two = (stretched(tint.flatten(0, 1), frame_hw, *rows).unflatten(0, (2, 3)) for tint in self.tints)
-        return (1 - share) * _tinted(first, one), share * _tinted(second, two)
+        gains = [read_block(share * gain, frame_hw, *rows) for share, gain in zip(self.shares, self.gains, strict=True)]
+        lift = self.shares[0] * self.lifts[0] + self.shares[1] * self.lifts[1]
+        result = read_block(lift, frame_hw, *rows)
+        for gain, planes in zip(gains, (first, second), strict=True):
+            result.addcmul_(gain, planes.permute(1, 2, 0))
+        return result.permute(2, 0, 1)
+
+    def part(self, which: int, planes: Float[Tensor, "ch h w"], frame_hw: Hw, top: int) -> Float[Tensor, "ch h w"]:
+        """Returns what one picture adds to some rows of the frame; see `frame`."""
+        rows = top, top + planes.shape[1]
+        share = self.shares[which]
+        gain, lift = (
+            read_block(share * nodes, frame_hw, *rows).permute(2, 0, 1)
+            for nodes in (self.gains[which], self.lifts[which])
+        )
+        if planes.shape[0] == 3:
+            return planes * gain + lift
+        alpha = planes[3:]
+        return torch.cat(
+            [planes[:3] * gain + lift * alpha, read_block(share, frame_hw, *rows).permute(2, 0, 1) * alpha]
+        )
 
 
 class Dissolve:
@@ -101,7 +122,10 @@ class Dissolve:
         fine = torch.lerp(fine, fine * fine * (3 - 2 * fine), clashing)
         reach = [(1 + depth(m.nodes, m.source_hw) / (FEATHER * max(m.source_hw))).clamp(1e-3, 1) for m in maps]
         fine = fine * reach[1] / ((1 - fine) * reach[0] + fine * reach[1])
-        return Mix(fine, self._tints(maps, share, clashing))
+        fine = fine[..., None]
+        tints = [nodes_of(part, fine) for part in self._tints(maps, share, clashing)]
+        first, second = ((part[..., :3], part[..., 3:]) for part in tints)
+        return Mix((1 - fine, fine), (first[0], second[0]), (first[1], second[1]))
 
     def _clashing(self, nodes: Float[Tensor, "r c 2"]) -> Float[Tensor, "r c"]:
         unit = coords.pixels_to_unit(self._place.to_frame(nodes), self._frame_hw)[None]
@@ -110,7 +134,8 @@ class Dissolve:
 
     def _tints(
         self, maps: tuple[Warp, Warp], share: float, clashing: Float[Tensor, "r c"]
-    ) -> tuple[Float[Tensor, "2 3 u v"], Float[Tensor, "2 3 u v"]]:
+    ) -> tuple[Float[Tensor, "6 u v"], Float[Tensor, "6 u v"]]:
+        """Returns gain and lift of each picture on a coarse grid over the frame."""
         first, second = (low(reader, map_, BROAD_CELLS) for reader, map_ in zip(self._readers, maps, strict=True))
         where = functional.interpolate(clashing[None, None], size=first.shape[1:], mode="area")[0]
         if first.shape[0] == 4:
@@ -120,21 +145,14 @@ class Dissolve:
         return tint(first, share * change), tint(second, (share - 1) * change)
 
 
-def tint(colours: Float[Tensor, "3 u v"], change: Float[Tensor, "3 u v"]) -> Float[Tensor, "2 3 u v"]:
+def tint(colours: Float[Tensor, "3 u v"], change: Float[Tensor, "3 u v"]) -> Float[Tensor, "6 u v"]:
     """Returns gain and lift that change broad colours by so much and keep every value within [0, 1].
 
     What is to become darker is multiplied, what is to become lighter is multiplied in its distance from white.
     """
     down, up = change.clamp(max=0) / colours.clamp_min(1e-3), change.clamp_min(0) / (1 - colours).clamp_min(1e-3)
     down, up = down.clamp_min(-1), up.clamp(max=1)
-    return torch.stack([1 + down - up, up])
-
-
-def _tinted(planes: Float[Tensor, "ch h w"], tint: Float[Tensor, "2 3 h w"]) -> Float[Tensor, "ch h w"]:
-    if planes.shape[0] == 3:
-        return planes * tint[0] + tint[1]
-    alpha = planes[3:]
-    return torch.cat([planes[:3] * tint[0] + tint[1] * alpha, alpha])
+    return torch.cat([1 + down - up, up])
 
 
 def low(reader: Reader, map_: Warp, longer: int) -> Float[Tensor, "c u v"]:
@@ -144,11 +162,14 @@ def low(reader: Reader, map_: Warp, longer: int) -> Float[Tensor, "c u v"]:
     return reader.read(replace(map_, target_hw=hw), 0, hw[0])
 
 
-def stretched(planes: Float[Tensor, "c u v"], hw: Hw, top: int, bottom: int) -> Float[Tensor, "c h w"]:
-    """Returns some rows of planes that are enlarged to a size, bilinearly."""
-    down = _weights(planes.shape[1], hw[0], planes)[top:bottom]
-    across = _weights(planes.shape[2], hw[1], planes)
-    return down @ (planes @ across.T)
+def nodes_of(planes: Float[Tensor, "d u v"], like: Float[Tensor, "r c 1"]) -> Float[Tensor, "r c d"]:
+    """Returns the values of a coarse grid's cells at the nodes of a lattice over the same frame."""
+    r, c = like.shape[:2]
+    y = torch.linspace(-1, 1, r, device=planes.device)
+    x = torch.linspace(-1, 1, c, device=planes.device)
+    at = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
+    read: Tensor = functional.grid_sample(planes[None], at[None], padding_mode="border", align_corners=False)
+    return read[0].permute(1, 2, 0).contiguous()
 
 
 def clash(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Float[Tensor, "h w"]:
@@ -171,10 +192,3 @@ def clash(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Floa
 def _edges(grey: Float[Tensor, "h w"]) -> Float[Tensor, "2 h w"]:
     padded = functional.pad(grey[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
     return torch.stack([padded[1:-1, 2:] - padded[1:-1, :-2], padded[2:, 1:-1] - padded[:-2, 1:-1]]) / 2
-
-
-def _weights(count: int, size: int, like: Tensor) -> Float[Tensor, "n m"]:
-    """Returns the matrix that enlarges `count` values to `size`."""
-    eye = torch.eye(count, dtype=like.dtype, device=like.device)
-    enlarged: Tensor = functional.interpolate(eye[None], size=size, mode="linear", align_corners=False)[0]
-    return enlarged.T

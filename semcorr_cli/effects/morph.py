@@ -115,17 +115,18 @@ class Morph(Transition):
         mix = self._dissolve.mix(maps, share)
         for rows, first in self._readers[0].strips(maps[0]):
             second = self._readers[1].read(maps[1], rows.start, rows.stop)
-            one, two = mix.parts(first, second, self.frame_hw, rows.start)
-            yield rows, one + two
+            yield rows, mix.frame(first, second, self.frame_hw, rows.start)
 
     def contributions(self, t: float) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]:
         """Returns what each picture adds to the frame at time t: linear premultiplied planes whose sum it is."""
         maps = self._maps(EASINGS[self._options.shape_easing](t))
         mix = self._dissolve.mix(maps, EASINGS[self._options.color_easing](t))
+        ends = zip(self._readers, maps, strict=True)
         first, second = (
-            reader.read(map_, 0, self.frame_hw[0]) for reader, map_ in zip(self._readers, maps, strict=True)
+            mix.part(k, reader.read(map_, 0, self.frame_hw[0]), self.frame_hw, 0)
+            for k, (reader, map_) in enumerate(ends)
         )
-        return mix.parts(first, second, self.frame_hw, 0)
+        return first, second
 
     def _maps(self, s: float) -> tuple[Warp, Warp]:
         first, second = self.shape.maps(s)

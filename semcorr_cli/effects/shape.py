@@ -24,6 +24,9 @@ STIFFENINGS = 12
 MOMENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shapes that are looked at for folds."""
 
+CELLS = 64
+"""Lattice cells along the frame's longer side; half as many as elsewhere, for maps that are made a frame at a time."""
+
 HAND_TOLERANCE = 0.25
 """Pixels by which the lattice may miss a point set by hand before it is made finer."""
 
@@ -88,7 +91,7 @@ class Shape:
             weights=c.weight,
             frame_hw=self._frame_hw,
         )
-        positions = Warp.lattice(self._frame_hw, self._finer)
+        positions = Warp.lattice(self._frame_hw, self._finer, cells=CELLS)
         values = fitted(positions.reshape(-1, 2)).reshape(*positions.shape[:2], 4).float()
         ends = zip(values.split(2, dim=-1), self._places, self._pictures_hw, strict=True)
         first, second = (

@@ -38,6 +38,7 @@ from semcorr_cli.effects.layers import Layers
 from semcorr_cli.effects.morph import Morph, MorphOptions
 from semcorr_cli.effects.pace import EASINGS
 from semcorr_cli.io import images
+from semcorr_cli.matchers.field import FieldOptions
 from semcorr_cli.session import Session, SessionOptions
 from semcorr_cli.settings import Settings
 
@@ -239,7 +240,9 @@ def main() -> None:
     parser.add_argument("--only", help="rendered pairs whose name has this in it")
     parser.add_argument("--features", default="auto")
     arguments = parser.parse_args()
-    session = Session(SessionOptions(features=arguments.features), Settings.from_environment())
+    # Nothing is mirrored on the way between two renderings, nor where frames are compared.
+    options = SessionOptions(features=arguments.features, field=FieldOptions(flip="never"))
+    session = Session(options, Settings.from_environment())
     if arguments.what == "rendered":
         rendered(arguments.paths[0], session, arguments.only)
     elif arguments.what == "photographs":
