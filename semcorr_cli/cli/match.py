@@ -1,5 +1,6 @@
 """`semcorr match`: which part of one picture is which part of the other."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import Destination, default_path, destination
 from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, open_pictures, open_session
+from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from semcorr_cli.core.correspondence import Correspondence
@@ -26,6 +28,15 @@ def match(
         str | None,
         typer.Option(help='Points of SOURCE to find in TARGET: "x,y x,y", or a JSON or CSV file.', show_default=False),
     ] = None,
+    save_points: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Also write pairs of points to edit, for `morph --points`.",
+            rich_help_panel=OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
     max_matches: Annotated[
         int | None,
         typer.Option(min=1, help="Keep the most confident matches only.", rich_help_panel=OUTPUT, show_default=False),
@@ -40,6 +51,7 @@ def match(
         semcorr match cat.jpg dog.jpg --json
         semcorr match cat.jpg dog.jpg --points "120,80 200,95" --json
         semcorr match cat.jpg dog.jpg -o flow.flo
+        semcorr match cat.jpg dog.jpg -o matches.png --save-points points.json
 
     Finds which part of SOURCE is which part of TARGET. The suffix of -o says what is written: a picture of the matches,
     the matches (json, csv), matches and dense map (npz), or the dense map as optical flow on TARGET's pixels (flo).
@@ -50,6 +62,7 @@ def match(
     out = output.current()
     silent = pair.json and pair.output is None
     place = None if silent else destination(pair, default_path(source, "match", ".png"), PICTURES + DATA)
+    pairs = None if save_points is None else _points_file(save_points, overwrite=pair.overwrite)
     out.say(f"matching {source} with {target}")
     images = open_pictures([source, target], pair)
     queries = None if points is None else warps.read_points(points, images[0].hw, source)
@@ -63,6 +76,8 @@ def match(
         answers = field.forward.at(queries), field.forward.confidence_at(queries)
         out.result["points"] = warps.points_as_json(queries, *answers)
         _tell(out.result["points"], place)
+    if pairs is not None:
+        pairs.deliver(warps.encode_points(field, max_matches or DRAWN))
     if place is None:
         pass
     elif place.suffix in DATA:
@@ -71,6 +86,16 @@ def match(
     else:
         _draw(place, images, field, max_matches or DRAWN)
     session.close()
+
+
+def _points_file(path: str, *, overwrite: bool) -> Destination:
+    from semcorr_cli.io import atomic
+
+    place = Destination(Path(path), Path(path).suffix.lower(), overwrite)
+    if place.suffix != ".json":
+        raise UsageError(f"--save-points {path}: points are written as JSON", hint="--save-points points.json")
+    atomic.check(Path(path), overwrite=overwrite)
+    return place
 
 
 def _draw(place: Destination, images: "list[Image]", field: "Correspondence", count: int) -> None:

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,10 +14,20 @@ from semcorr_cli.cli.options import OUTPUT, PairOptions, open_pictures, open_ses
 from semcorr_cli.effects import pace
 from semcorr_cli.errors import UsageError
 
+if TYPE_CHECKING:
+    from semcorr_cli.core.correspondence import Correspondence
+    from semcorr_cli.core.image import Image
+    from semcorr_cli.core.matches import Matches
+    from semcorr_cli.effects.shape import Shape
+    from semcorr_cli.session import Session
+
 SUFFIXES = (".gif", ".webp", ".png", ".apng", ".avif", ".mp4", ".webm", "")
 
 MAX_SIDE = 8192
 """Longest side of a film."""
+
+MISSED = 1.0
+"""Pixels by which a point set by hand may be missed before it is told."""
 
 DEFAULT_SIDE = 1024
 """Longest side of a film whose size nobody asked for."""
@@ -32,6 +42,21 @@ class Easing(StrEnum):
     COSINE = "cosine"
     EASE_IN = "ease-in"
     EASE_OUT = "ease-out"
+
+
+class Travel(StrEnum):
+    """How parts travel."""
+
+    ARC = "arc"
+    STRAIGHT = "straight"
+
+
+class Background(StrEnum):
+    """What happens behind the objects."""
+
+    AUTO = "auto"
+    PLATE = "plate"
+    WARP = "warp"
 
 
 class Fit(StrEnum):
@@ -63,6 +88,17 @@ def morph(
         str | None,
         typer.Option(help="JSON or CSV file of point pairs of A and B that must meet exactly.", show_default=False),
     ] = None,
+    only_points: Annotated[
+        bool, typer.Option("--only-points", help="Use the pairs of --points alone; nothing is matched.")
+    ] = False,
+    path: Annotated[Travel, typer.Option(help="Parts turn with the whole, or travel straight.")] = Travel.ARC,
+    background: Annotated[
+        Background,
+        typer.Option(
+            help="plate: only what the masks show travels, in front of the pictures with it filled in; warp: everything"
+            " travels; auto: plate where both masks are given."
+        ),
+    ] = Background.AUTO,
     fit: Annotated[Fit, typer.Option(help="How a picture of another shape is placed in the frame.")] = Fit.AUTO,
     quality: Annotated[
         int, typer.Option(min=0, max=100, help="Of webp, avif, mp4 and webm.", rich_help_panel=OUTPUT)
@@ -86,15 +122,20 @@ def morph(
         raise UsageError("morph needs two pictures or more")
     if len(images) > 2 and (pair.source_mask or pair.target_mask or points):
         raise UsageError("--points and masks are for morphs of two pictures")
+    if only_points and points is None:
+        raise UsageError("--only-points needs --points")
+    masked = pair.source_mask is not None and pair.target_mask is not None
+    if background is Background.PLATE and not masked:
+        raise UsageError("--background plate needs to know the objects", hint="give --source-mask and --target-mask")
     out = output.current()
     place = destination(pair, default_path(images[0], "morph", ".gif"), SUFFIXES)
     rate = Fraction(fps).limit_denominator(1001)
     timing = pace.Pace(frames, _hold_frames(hold, rate), ping_pong)
     out.say(f"morphing {' to '.join(images)}")
     pictures = open_pictures(images, pair)
-    session = open_session(pair)
 
     from semcorr_cli.effects import morph as effect
+    from semcorr_cli.effects.layers import Layers
     from semcorr_cli.io import animation, warps
 
     kind = animation.FORMATS.get(place.suffix)
@@ -102,31 +143,63 @@ def morph(
         pictures = [picture.flattened() for picture in pictures]
     hw = _frame_hw(size, pictures[0].hw, even=kind is not None and kind.even)
     by_hand = None if points is None else warps.read_pairs(points, pictures[0].hw, pictures[1].hw)
-    looks = effect.MorphOptions((shape_easing or easing).value, (color_easing or easing).value, fit.value)
+    looks = effect.MorphOptions((shape_easing or easing).value, (color_easing or easing).value, fit.value, path.value)
+    draw = Layers if masked and background is not Background.WARP else effect.Morph
+    session = open_session(pair)
+    if only_points:
+        morphs = [draw(*session.on_device(*pictures), None, hw, looks, by_hand)]
+    else:
+        pictures, fields, by_hand = _matched(images, pictures, by_hand, session, pair)
+        morphs = [
+            draw(*session.on_device(first, second), field, hw, looks, by_hand)
+            for (first, second), field in zip(pairwise(pictures), fields, strict=True)
+        ]
+    for morph_ in morphs:
+        _tell_misfit(morph_.shape, by_hand is not None)
+    count = timing.count(len(morphs))
+    out.result.update(frames=count, fps=float(rate), loop=loop, hw=list(hw))
+    film = animation.FilmOptions(rate, loop, quality)
+    alpha = any(picture.alpha is not None for picture in pictures)
+    with place.streamed(hw) as file, animation.writing(file, hw, film, alpha=alpha, overwrite=pair.overwrite) as writer:
+        for frame in out.progress(effect.frames(morphs, timing.moments(len(morphs))), count, "frames"):
+            writer.write(frame)
+    session.close()
+
+
+def _matched(
+    images: list[str], pictures: "list[Image]", by_hand: "Matches | None", session: "Session", pair: PairOptions
+) -> "tuple[list[Image], list[Correspondence | None], Matches | None]":
+    """Matches each picture with the next; returns them, facing one way, their fields, and the points set by hand."""
+    from semcorr_cli.effects.morph import facing_one_way
+
+    out = output.current()
     fields = []
     for first, second in pairwise(pictures):
         fields.append(session.correspond(first, second))
         verdict.report(fields[-1], pair, is_morph=True)
     out.run["cached"] = [session.cached(picture) for picture in pictures]
-    pictures, fields, mirrored = effect.facing_one_way(pictures, fields)
+    pictures, fields, mirrored = facing_one_way(pictures, fields)
     if by_hand is not None and mirrored[1]:
         by_hand = by_hand.reversed().mirrored_source().reversed()
     for name, turned in zip(images, mirrored, strict=True):
         if turned:
             out.say(f"{name} is shown mirrored: it matches better so (--flip never keeps it as it is)")
     out.result["mirrored"] = mirrored
-    morphs = [
-        effect.Morph(*session.on_device(first, second), field, hw, looks, by_hand)
-        for (first, second), field in zip(pairwise(pictures), fields, strict=True)
-    ]
-    count = timing.count(len(morphs))
-    out.result.update(frames=count, fps=float(rate), loop=loop, hw=list(hw))
-    film = animation.FilmOptions(rate, loop, quality)
-    alpha = any(picture.alpha is not None for picture in pictures)
-    with place.streamed(hw) as path, animation.writing(path, hw, film, alpha=alpha, overwrite=pair.overwrite) as writer:
-        for frame in out.progress(effect.frames(morphs, timing.moments(len(morphs))), count, "frames"):
-            writer.write(frame)
-    session.close()
+    return pictures, list(fields), by_hand
+
+
+def _tell_misfit(shape: "Shape", by_hand: bool) -> None:
+    """Says which points set by hand could not be met, and that the film folds, if it does."""
+    out = output.current()
+    misfit = shape.misfit()
+    if by_hand:
+        out.result["points_missed"] = [round(pixels, 2) for pixels in misfit.missed]
+    out.result["folded"] = round(max(misfit.fold_share, out.result.get("folded", 0.0)), 6)
+    for number, pixels in enumerate(misfit.missed, start=1):
+        if pixels > MISSED:
+            out.warn(f"pair {number} of --points is missed by {pixels:.0f} pixels: it contradicts the others")
+    if misfit.fold_share:
+        out.warn(f"the film folds over itself on {100 * misfit.fold_share:.1f} % of its frame: points cross each other")
 
 
 def _hold_frames(text: str, rate: Fraction) -> int:

@@ -100,9 +100,9 @@ def transfer_style(
 
     Gives every region of CONTENT the looks of the corresponding region of STYLE: eyes take the eyes' colours, fur the
     fur's, sky the sky's. `color` carries colours and contrast over; `patch` texture too, for paintings; `diffusion`
-    repaints with Stable Diffusion 1.5 (pulled, or --weights diffusion=FOLDER, as diffusers saves it). CONTENT keeps its size,
-    depth (8 or 16 bits) and transparency. The worse the matches, the less closely they are followed, and it says so:
-    place by place, part by part, or the pictures as wholes.
+    repaints with Stable Diffusion 1.5 (pulled, or --weights diffusion=FOLDER, as diffusers saves it). CONTENT keeps its
+    size, depth (8 or 16 bits) and transparency. The worse the matches, the less closely they are followed, and it says
+    so: place by place, part by part, or the pictures as wholes.
     """  # noqa: D301, D415 (help shows examples first; \\b keeps their lines)
     out = output.current()
     place = destination(pair, default_path(content, "style", ".png"), PICTURES)
@@ -154,9 +154,7 @@ def _painter(pair: PairOptions) -> Path:
 
     given = [text.partition("=")[2] for text in pair.weights or [] if text.startswith("diffusion=")]
     if given and not Path(given[-1]).is_dir():
-        raise MissingError(
-            f"there is no folder {given[-1]}", hint="semcorr models pull diffusion:sd15, or --weights diffusion=FOLDER"
-        )
+        raise MissingError(f"there is no folder {given[-1]}", hint="semcorr models pull diffusion:sd15")
     if given:
         return Path(given[-1])
     settings, needed = Settings.from_environment(), models("sd15", "sd15-unet")

@@ -22,8 +22,9 @@ def to_srgb(linear: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 def to_srgb_bytes(linear: Float[Tensor, "..."]) -> UInt8[Tensor, "..."]:
     """Encodes linear light in [0, 1] as 8-bit sRGB through a table, for frames by the hundred."""
-    index = (linear * (ENCODE_STEPS - 1) + 0.5).clamp_(0, ENCODE_STEPS - 1).to(torch.int32)
-    return _table(linear.device)[index]
+    index = linear.mul(ENCODE_STEPS - 1).add_(0.5).clamp_(0, ENCODE_STEPS - 1).to(torch.int32)
+    # Flat and by rows: several times as fast as indexing the table with a picture.
+    return _table(linear.device).index_select(0, index.reshape(-1)).reshape(index.shape)
 
 
 @functools.cache

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+import cv2
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,6 +20,13 @@ STRIP_PIXELS = 1 << 20
 
 MAX_LEVELS = 8
 """Halvings of a picture at most kept for antialiasing."""
+
+
+SOFT_START = 0.4
+"""Halvings up to which nothing is skipped that the eye would miss: reading 1.3 pixels apart does not alias visibly."""
+
+LARGEST_SIDE, MOST_CHANNELS = 1 << 15, 4
+"""What OpenCV, the faster reader on processors, can take."""
 
 
 class Reader:
@@ -37,7 +45,9 @@ class Reader:
             beyond: what lies outside the picture: "border" repeats its rim, "reflection" mirrors the picture.
         """
         self.hw: Hw = (planes.shape[1], planes.shape[2])
-        self._levels: list[Float[Tensor, "c h w"]] = [planes]
+        self._wh = planes.new_tensor([self.hw[1], self.hw[0]])
+        # Pixel by pixel in memory: a pixel is read with all its channels.
+        self._levels = [planes.permute(1, 2, 0).contiguous().permute(2, 0, 1)]
         self._mode = mode
         self._beyond = beyond
 
@@ -54,40 +64,69 @@ class Reader:
         level = shrink_level(warp, top, bottom)
         if level is None:
             return self._sample(0, positions)
-        low = level.floor()
-        result = torch.zeros(self._levels[0].shape[0], *positions.shape[:2], device=positions.device)
-        for k in range(int(low.min()), int(low.max()) + 2):
-            share = (1 - (level - k).abs()).clamp_min(0)
-            if bool((share > 0).any()):
-                result += share * self._sample(k, positions)
+        first = int(level.min())
+        result = self._sample(first, positions)
+        for k in range(first + 1, math.ceil(float(level.max())) + 1):
+            box = _box(level > k - 1)
+            if box is not None:
+                share = (level[box] - (k - 1)).clamp_(0, 1)
+                result[:, *box] = torch.lerp(result[:, *box], self._sample(k, positions[box]), share)
         return result
 
     def _sample(self, level: int, positions: Float[Tensor, "h w 2"]) -> Float[Tensor, "c h w"]:
-        grid = coords.pixels_to_unit(positions, self.hw)[None]
         planes = self._level(level)
+        if (
+            planes.device.type == "cpu"
+            and planes.shape[0] <= MOST_CHANNELS
+            and max(planes.shape) < LARGEST_SIDE
+            and self._near(positions)
+        ):
+            return self._remapped(planes, positions)
+        grid = coords.pixels_to_unit(positions, self.hw)[None]
         read = functional.grid_sample(
             planes[None], grid, mode=self._mode, padding_mode=self._beyond, align_corners=False
         )
         return read[0].clamp_(0, 1)
 
+    def _near(self, positions: Float[Tensor, "h w 2"]) -> bool:
+        """Tells whether no position is further from the picture than one reflection, where OpenCV goes astray."""
+        return bool(positions.min() > -min(self.hw) and (positions.flatten(0, 1).amax(dim=0) < 2 * self._wh).all())
+
+    def _remapped(self, planes: Float[Tensor, "c u v"], positions: Float[Tensor, "h w 2"]) -> Float[Tensor, "c h w"]:
+        """Reads as `grid_sample` does, through OpenCV, which takes a third of the time."""
+        h, w = planes.shape[1:]
+        at = positions.clone() if (h, w) == self.hw else positions * positions.new_tensor([w, h]).div_(self._wh)
+        read = cv2.remap(  # type: ignore[call-overload]
+            planes.permute(1, 2, 0).numpy(),
+            at.sub_(0.5).contiguous().numpy(),
+            None,  # an empty array, which the annotations ask for, is misread
+            cv2.INTER_CUBIC if self._mode == "bicubic" else cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE if self._beyond == "border" else cv2.BORDER_REFLECT,
+        )
+        result = torch.from_numpy(read.reshape(*positions.shape[:2], -1))
+        return result.clamp_(0, 1).permute(2, 0, 1)
+
     def _level(self, level: int) -> Float[Tensor, "c h w"]:
         while len(self._levels) <= level:
             last = self._levels[-1]
             half = (max(1, round(last.shape[1] / 2)), max(1, round(last.shape[2] / 2)))
-            self._levels.append(functional.interpolate(last[None], size=half, mode="area")[0])
+            smaller = functional.interpolate(last[None], size=half, mode="area")[0]
+            self._levels.append(smaller.permute(1, 2, 0).contiguous().permute(2, 0, 1))
         return self._levels[level]
 
 
 def shrink_level(warp: Warp, top: int, bottom: int) -> Float[Tensor, "h w"] | None:
     """Returns log₂ of the source pixels that lie between neighbours on the canvas; None where none are skipped.
 
-    The spacing is the square root of the map's area ratio, estimated on the lattice.
+    The spacing is the square root of the map's area ratio, estimated on the lattice. Below `SOFT_START` it counts as
+    none, and sets in softly, so that neither places nor frames change from sharp to smooth at once.
     """
     ratio = warp.determinants().mean(dim=-1).abs()
     spacing = ratio * (warp.source_hw[0] * warp.source_hw[1] / (warp.target_hw[0] * warp.target_hw[1]))
     level = 0.5 * torch.log2(spacing.clamp_min(1e-12))
-    if float(level.max()) < 0.25:  # reading 1.2 pixels apart does not alias visibly
+    if float(level.max()) < SOFT_START:
         return None
+    level = torch.where(level < 1, (level - SOFT_START) / (1 - SOFT_START), level)
     level = level.clamp(0, min(MAX_LEVELS, math.log2(max(min(warp.source_hw), 1))))
     y = (torch.arange(top, bottom, device=level.device) + 0.5) * (level.shape[0] / warp.target_hw[0])
     smooth = functional.interpolate(
@@ -97,6 +136,14 @@ def shrink_level(warp: Warp, top: int, bottom: int) -> Float[Tensor, "h w"] | No
     below = row.floor().long()
     above = (below + 1).clamp_max(level.shape[0] - 1)
     return torch.lerp(smooth[below], smooth[above], (row - below)[:, None])
+
+
+def _box(where: Bool[Tensor, "h w"]) -> tuple[slice, slice] | None:
+    """Returns the rows and columns that hold all that is true; None when nothing is."""
+    rows, columns = where.any(dim=1).nonzero(), where.any(dim=0).nonzero()
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def premultiplied(image: Image) -> Float[Tensor, "c h w"]:

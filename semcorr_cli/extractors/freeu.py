@@ -48,7 +48,7 @@ def amplifying(unet: Any) -> Iterator[None]:
                     state, skip = inputs[0][:, :width], inputs[0][:, width:]
                     found = _gains(width, channels)
                     if found is not None:
-                        skip = fourier_filter(skip, 1, found[1])  # type: ignore[arg-type]
+                        skip = fourier_filter(skip, 1, found[1])
                     return torch.cat([amplified(state, channels), skip], dim=1), *inputs[1:]
 
                 hooks.callback(resnet.register_forward_pre_hook(hook).remove)

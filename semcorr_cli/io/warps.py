@@ -6,8 +6,10 @@ Files put (0, 0) at the first pixel's centre, as OpenCV and annotations do; the 
 import csv
 import io
 import json
+import re
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,24 @@ def encode(field: Correspondence, matches: Matches, result: dict[str, Any], suff
     return _npz(field.warp, matches)
 
 
+def encode_points(field: Correspondence, count: int) -> bytes:
+    """Returns pairs of points for people to edit and for `read_pairs` to read: JSON, one pair a line.
+
+    They are the places of confident matches that lie well apart, carried by the smooth map, so that they do not
+    contradict each other.
+
+    Args:
+        field: the correspondence.
+        count: pairs at most.
+    """
+    spread = field.matches.spread(count)
+    carried = replace(spread, source=field.warp.at(spread.target))
+    size = coords.wh(carried.source_hw, carried.source)
+    pairs = matches_as_json(carried[((carried.source >= 0) & (carried.source <= size)).all(dim=-1)])
+    lines = ",\n".join(json.dumps(pair) for pair in pairs)
+    return f'{{"matches": [\n{lines}\n]}}\n'.encode()
+
+
 def read_points(text: str, hw: Hw, what: str) -> Float[Tensor, "n 2"]:
     """Reads points of a picture: "x,y x,y …", or the path of a JSON or CSV file (or - for stdin) that holds them.
 
@@ -106,14 +126,17 @@ def read_pairs(path: str, source_hw: Hw, target_hw: Hw) -> Matches:
         InputError: there is no such file, it holds something else or nothing, or a point lies outside its picture.
     """
     content = _text(path)
-    rows = _json_pairs(path, content) if content.lstrip().startswith(("[", "{")) else _csv_rows(path, content, 4)
+    is_json = content.lstrip().startswith(("[", "{"))
+    rows = _json_pairs(path, content) if is_json else _csv_rows(path, content, 4)
     if not rows:
         raise InputError(f"{name_of(path)} names no pair of points")
     for number, (xs, ys, xt, yt) in enumerate(rows, start=1):
         for x, y, hw, what in ((xs, ys, source_hw, "source"), (xt, yt, target_hw, "target")):
             if not _lies_in(x, y, hw):
+                line = f"line {_entry_line(content, number)}: " if is_json else ""
                 raise InputError(
-                    f"{name_of(path)}: pair {number}: ({x:g}, {y:g}) lies outside the {what} ({hw[1]}×{hw[0]} pixels)"
+                    f"{name_of(path)}: {line}pair {number}: ({x:g}, {y:g}) lies outside the {what}"
+                    f" ({hw[1]}×{hw[0]} pixels)"
                 )
     values = coords.from_centre_origin(torch.tensor(rows, dtype=torch.float32).reshape(-1, 2, 2))
     return Matches(values[:, 0], values[:, 1], torch.ones(len(rows)), source_hw, target_hw)
@@ -211,11 +234,24 @@ def _json_pairs(path: str, content: str) -> list[list[float]]:
             (xs, ys), (xt, yt) = entry["source"], entry["target"]
             rows.append([float(xs), float(ys), float(xt), float(yt)])
         except (TypeError, ValueError, KeyError, OverflowError):
+            line = _entry_line(content, number)
             raise InputError(
-                f'{name_of(path)}: entry {number} is not {{"source": [x, y], "target": [x, y]}}',
+                f'{name_of(path)}: line {line}: entry {number} is not {{"source": [x, y], "target": [x, y]}}',
                 hint=f"it reads {json.dumps(entry)[:60]}",
             ) from None
     return rows
+
+
+def _entry_line(content: str, number: int) -> int:
+    """Returns the line on which an entry of a JSON list begins, counted from 1 like the entries."""
+    decoder = json.JSONDecoder()
+    named = re.search(r'"(?:matches|points)"\s*:\s*\[', content)
+    at = named.end() if content.lstrip().startswith("{") and named else content.index("[") + 1
+    for _ in range(number):
+        at += len(content[at:]) - len(content[at:].lstrip(" \t\r\n,"))
+        begin = at
+        _, at = decoder.raw_decode(content, at)
+    return content.count("\n", 0, begin) + 1
 
 
 def _lies_in(x: float, y: float, hw: Hw) -> bool:

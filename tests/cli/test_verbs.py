@@ -1,3 +1,5 @@
+import json
+
 import av
 import numpy as np
 import pytest
@@ -148,3 +150,64 @@ def test_evaluate_refuses_senseless_options(semcorr, arguments):
 def test_evaluate_of_a_strange_folder_is_exit_3(semcorr, tmp_path):
     assert semcorr("evaluate", "spair", tmp_path).code == 3
     assert semcorr("evaluate", "samples", tmp_path).code == 3
+
+
+def test_morph_of_points_by_hand_alone_matches_nothing(semcorr, pictures, tmp_path):
+    points = tmp_path / "p.csv"
+    points.write_text("60,60,66,56\n20,90,30,80\n")
+    arguments = ("morph", *pictures, "--points", points, "--only-points", "--frames", 2, "--json")
+    ran = semcorr(*arguments, "-o", tmp_path / "film.gif")
+    assert ran.code == 0, ran.err
+    assert max(ran.envelope["result"]["points_missed"]) < 1
+    assert "quality" not in ran.envelope["result"]
+    assert semcorr("morph", *pictures, "--only-points", "-o", tmp_path / "o.gif").code == 2
+
+
+def test_points_that_contradict_each_other_are_told(semcorr, pictures, tmp_path):
+    points = tmp_path / "p.csv"
+    points.write_text("60,60,100,60\n100,60,60,60\n80,40,80,40\n80,80,80,80\n")
+    arguments = ("morph", *pictures, "--points", points, "--only-points", "--frames", 2, "--json")
+    ran = semcorr(*arguments, "-o", tmp_path / "film.gif")
+    assert ran.code == 0, ran.err
+    assert "of --points is missed by" in ran.err or "folds over itself" in ran.err
+    result = ran.envelope["result"]
+    assert max(result["points_missed"]) > 1 or result["folded"] > 0
+
+
+def test_a_morph_in_front_of_a_plate_needs_both_masks(semcorr, pictures, tmp_path):
+    mask = tmp_path / "mask.png"
+    content = np.zeros((120, 160), np.uint8)
+    content[30:90, 40:120] = 255
+    Pillow.fromarray(content).save(mask)
+    other = tmp_path / "other.png"
+    Pillow.fromarray(content[4:, :150]).save(other)
+    arguments = ("morph", *pictures, "--background", "plate", "--frames", 3, "--source-mask", mask)
+    assert semcorr(*arguments, "-o", tmp_path / "film.gif").code == 2
+    ran = semcorr(*arguments, "--target-mask", other, "-o", tmp_path / "frames", "--features", "sift")
+    assert ran.code == 0, ran.err
+    first = np.asarray(Pillow.open(tmp_path / "frames" / "frame_00000.png"), np.int16)
+    assert np.abs(first - np.asarray(Pillow.open(pictures[0]).convert("RGB"), np.int16)).max() <= 1
+
+
+def test_a_picture_that_becomes_itself_stays_itself(semcorr, pictures, tmp_path):
+    assert semcorr("morph", pictures[0], pictures[0], "--frames", 5, "-o", tmp_path / "frames", "-q").code == 0
+    still = np.asarray(Pillow.open(pictures[0]).convert("RGB"), np.int16)
+    for path in sorted((tmp_path / "frames").iterdir()):
+        assert np.abs(np.asarray(Pillow.open(path), np.int16) - still).max() <= 1, path.name
+
+
+def test_saved_points_can_be_edited_and_used(semcorr, pictures, tmp_path):
+    points = tmp_path / "p.json"
+    assert semcorr("match", *pictures, "--save-points", points, "--json", "--max-matches", 12).code == 0
+    assert 3 <= len(json.loads(points.read_text())["matches"]) <= 12
+    arguments = ("morph", *pictures, "--points", points, "--frames", 2, "--size", 64)
+    assert semcorr(*arguments, "-o", tmp_path / "a.gif").code == 0
+    assert semcorr(*arguments, "--only-points", "-o", tmp_path / "b.gif").code == 0
+    assert semcorr("match", *pictures, "--save-points", points, "--json").code == 6
+    assert semcorr("match", *pictures, "--save-points", tmp_path / "p.txt", "--json").code == 2
+    lines = points.read_text().splitlines()
+    lines[2] = lines[2].replace("target", "tarot")
+    points.write_text("\n".join(lines))
+    ran = semcorr(*arguments, "-o", tmp_path / "c.gif")
+    assert ran.code == 3
+    assert "line 3" in ran.err

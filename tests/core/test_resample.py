@@ -71,3 +71,17 @@ def test_shrink_keeps_small_pictures_and_reduces_large_ones() -> None:
 def test_inside_is_soft_at_the_rim() -> None:
     xy = torch.tensor([[[-2.0, 5.0], [0.0, 5.0], [0.25, 5.0], [5.0, 5.0], [10.4, 5.0], [12.0, 5.0]]])
     assert resample.inside(xy, (10, 10))[0].tolist() == pytest.approx([0, 0.5, 0.75, 1, 0.1, 0], abs=1e-5)
+
+
+@pytest.mark.parametrize("beyond", ["border", "reflection"])
+@pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("scale", [0.7, 1.0, 2.6])
+def test_the_faster_reader_reads_as_the_general_one(
+    mode: str, beyond: str, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planes = picture((60, 80)).rgb
+    warp = Warp.sampled(lambda xy: scale * xy + 4 * torch.sin(xy.flip(1) / 9) - 6, (60, 80), (50, 70))
+    fast = resample.Reader(planes, mode=mode, beyond=beyond).read(warp, 0, 50)
+    monkeypatch.setattr(resample, "MOST_CHANNELS", 0)
+    general = resample.Reader(planes, mode=mode, beyond=beyond).read(warp, 0, 50)
+    assert float((fast - general).abs().max()) < 0.3 / 255

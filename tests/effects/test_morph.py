@@ -9,7 +9,7 @@ from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
-from semcorr_cli.effects.morph import FITS, Morph, MorphOptions, Placement, facing_one_way, frames
+from semcorr_cli.effects.morph import Morph, MorphOptions, facing_one_way, frames
 from semcorr_cli.effects.pace import Moment, Pace
 from tests.specimens import correspondence, flat, mapped, picture, shifted
 
@@ -77,7 +77,8 @@ def test_colours_dissolve_in_linear_light() -> None:
 
 
 def test_where_nothing_corresponds_pictures_dissolve_in_place() -> None:
-    first, second = picture(HW, 1), picture(HW, 2)
+    first = picture(HW, 1)
+    second = Image(light.to_srgb(0.5 * light.to_linear(first.rgb)))
     morph = Morph(first, second, unknown(shifted((30.0, 10.0), HW)), HW, MorphOptions(color_easing="linear"))
     mixed = light.to_srgb(torch.lerp(light.to_linear(first.rgb), light.to_linear(second.rgb), 0.3))
     assert difference(morph.frame(0.3), codes(Image(mixed))) <= 1
@@ -87,7 +88,7 @@ def test_parts_travel_straight_from_one_place_to_the_other() -> None:
     morph = Morph(picture(HW, 1), picture(HW, 2), correspondence(shifted((12.0, -8.0), HW)), HW, MorphOptions())
     centres = coords.pixel_centres(HW)[4:-4:8, 4:-4:8].reshape(-1, 2)
     for s in ELEVEN:
-        into_first, into_second = morph._maps(s, morph._smoothing)
+        into_first, into_second = morph.shape.maps(s)
         assert torch.allclose(into_first.at(centres), centres + s * torch.tensor([12.0, -8.0]), atol=0.05)
         assert torch.allclose(into_second.at(centres), centres - (1 - s) * torch.tensor([12.0, -8.0]), atol=0.05)
 
@@ -107,25 +108,26 @@ def test_shape_and_colour_have_easings_of_their_own() -> None:
 @pytest.mark.parametrize("field", [resizing(), wavy(3.0), unknown(resizing().warp)], ids=["still", "wavy", "unknown"])
 def test_points_set_by_hand_meet(field: Correspondence) -> None:
     hand = pairs([[30.0, 30.0], [70.0, 50.0]], [[36.0, 24.0], [64.0, 55.0]])
-    morph = Morph(picture(HW, 1), picture(HW, 2), field, HW, MorphOptions(), hand)
+    morph = Morph(picture(HW, 1), picture(HW, 2), field, HW, MorphOptions(path="straight"), hand)
     for s in (0.25, 0.5, 1.0):
         between = torch.lerp(hand.source, hand.target, s)
-        into_first, into_second = morph._maps(s, morph._smoothing)
+        into_first, into_second = morph.shape.maps(s)
         assert float((into_first.at(between) - hand.source).norm(dim=-1).max()) < 0.5
         assert float((into_second.at(between) - hand.target).norm(dim=-1).max()) < 0.5
 
 
 def test_a_dot_and_its_partner_set_by_hand_are_seen_half_way() -> None:
     first, second = flat(HW, 0.0), flat(HW, 0.0)
-    first.rgb[0, 28:33, 28:33] = 1  # a red dot about (30.5, 30.5)
-    second.rgb[1, 40:45, 38:43] = 1  # a green dot about (40.5, 42.5)
+    first.rgb[:, 28:33, 28:33] = 1  # a dot about (30.5, 30.5)
+    second.rgb[:, 40:45, 38:43] = 1  # its partner about (40.5, 42.5)
     hand = pairs([[30.5, 30.5]], [[40.5, 42.5]])
-    frame = Morph(first, second, resizing(), HW, MorphOptions(), hand).frame(0.5).astype(np.float64)
+    frame = Morph(first, second, resizing(), HW, MorphOptions(), hand).frame(0.5).astype(np.float64)[..., 0]
     y, x = np.mgrid[: HW[0], : HW[1]] + 0.5
-    for channel in (0, 1):
-        weight = frame[..., channel] / frame[..., channel].sum()
-        assert (weight * x).sum() == pytest.approx(35.5, abs=0.5)
-        assert (weight * y).sum() == pytest.approx(36.5, abs=0.5)
+    weight = frame / frame.sum()
+    assert (weight * x).sum() == pytest.approx(35.5, abs=0.5)
+    assert (weight * y).sum() == pytest.approx(36.5, abs=0.5)
+    assert frame[36, 35] > 240  # one dot, not two pale ones
+    assert (frame > 100).sum() < 49
 
 
 @pytest.mark.parametrize("amount", [2.0, 8.0, 30.0])
@@ -135,7 +137,7 @@ def test_a_dot_and_its_partner_set_by_hand_are_seen_half_way() -> None:
 def test_nothing_folds_at_any_moment(amount: float, hand: Matches | None) -> None:
     morph = Morph(picture(HW, 1), picture(HW, 2), wavy(amount), HW, MorphOptions(), hand)
     for s in ELEVEN:
-        for map_ in morph._maps(s, morph._smoothing):
+        for map_ in morph.shape.maps(s):
             assert float(map_.determinants().min()) > 0
 
 
@@ -168,36 +170,38 @@ def test_hidden_colours_do_not_show() -> None:
         assert np.array_equal(dirty, clean)
 
 
-@pytest.mark.parametrize(
-    ("picture_hw", "frame_hw", "fit", "scale", "offset"),
-    [
-        ((100, 200), (50, 50), "stretch", (4, 2), (0, 0)),
-        ((100, 200), (50, 50), "cover", (2, 2), (50, 0)),
-        ((100, 200), (50, 50), "contain", (4, 4), (0, -50)),
-        ((100, 200), (50, 50), "auto", (4, 4), (0, -50)),
-        ((100, 110), (100, 100), "auto", (1, 1), (5, 0)),
-        ((60, 30), (120, 90), "cover", (1 / 3, 1 / 3), (0, 10)),
-        ((60, 30), (120, 90), "contain", (0.5, 0.5), (-7.5, 0)),
-    ],
-)
-def test_placement_by_hand(
-    picture_hw: tuple[int, int],
-    frame_hw: tuple[int, int],
-    fit: str,
-    scale: tuple[float, float],
-    offset: tuple[float, float],
-) -> None:
-    place = Placement.of(picture_hw, frame_hw, fit)
-    assert place.scale == pytest.approx(scale)
-    assert place.offset == pytest.approx(offset)
+def test_pictures_that_clash_change_over_faster_than_pictures_that_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, other = (Image(torch.rand(3, *HW, generator=generator)) for _ in range(2))
+    dimmer = Image(light.to_srgb(0.7 * light.to_linear(first.rgb)))
+    for t, which in ((0.2, 1), (0.8, 0)):
+        options = MorphOptions(color_easing="linear")
+        clashing, agreeing = (
+            float(Morph(first, second, resizing(), HW, options).contributions(t)[which].mean())
+            for second in (other, dimmer)
+        )
+        assert clashing < 0.25 * agreeing
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_placement_goes_there_and_back_and_keeps_the_middle(fit: str) -> None:
-    place = Placement.of((77, 133), (90, 64), fit)
-    xy = torch.rand(20, 2, generator=torch.Generator().manual_seed(0)) * 100
-    assert torch.allclose(place.to_frame(place.to_picture(xy)), xy, atol=1e-4)
-    assert torch.allclose(place.to_picture(torch.tensor([32.0, 45.0])), torch.tensor([66.5, 38.5]), atol=1e-4)
+def test_what_both_pictures_contribute_is_the_frame() -> None:
+    morph = Morph(picture(HW, 1, alpha=True), picture(HW, 2), wavy(3.0), HW, MorphOptions())
+    for t in (0.2, 0.5, 0.9):
+        first, second = morph.contributions(t)
+        total = first + second
+        rgb = light.to_srgb((total[:3] / total[3:].clamp_min(1e-6)).clamp(0, 1))
+        assert difference(morph.frame(t), codes(Image(rgb))) <= 1
+
+
+def test_frames_stay_within_the_values_of_both_pictures() -> None:
+    dark, bright = flat(HW, 0.2), flat(HW, 0.9)
+    dark.rgb[:, ::4] = 0.1
+    bright.rgb[:, :, ::4] = 1.0
+    morph = Morph(dark, bright, resizing(), HW, MorphOptions())
+    for t in ELEVEN:
+        frame = morph.frame(t)
+        assert frame.min() >= 24
+        assert frame.max() <= 255
+        assert 44 <= frame.mean() <= 237  # the means of both
 
 
 class Counting(Morph):

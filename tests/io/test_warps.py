@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from semcorr_cli.core.quality import Quality, Signs, Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.errors import InputError, UsageError
 from semcorr_cli.io import warps
+from tests.specimens import correspondence, shifted
 
 HW = (30, 40)
 INSIDE = [(0.0, 0.0), (12.5, 7.25), (39.0, 29.0)]
@@ -232,3 +234,28 @@ def test_flo_of_standing_still_is_zero_and_of_halving_is_minus_half_the_place() 
     halving = np.frombuffer(encoded(".flo", field((30, 40), (60, 80)))[12:], "<f4").reshape(60, 80, 2)
     centres = coords.pixel_centres((60, 80)).numpy()
     assert halving == pytest.approx(-centres / 2, abs=1e-4)
+
+
+def test_points_to_edit_are_read_back_one_a_line(tmp_path: Path) -> None:
+    target = torch.tensor([[4.0, 5.0], [20.0, 12.0], [30.0, 24.0]])
+    field = correspondence(shifted((2.0, -1.0), HW))
+    field = replace(field, matches=Matches(target, target, torch.tensor([0.9, 0.5, 0.7]), HW, HW))
+    (tmp_path / "p.json").write_bytes(warps.encode_points(field, 2))
+    assert len((tmp_path / "p.json").read_text().splitlines()) == 4
+    again = warps.read_pairs(str(tmp_path / "p.json"), HW, HW)
+    assert len(again) == 2
+    assert torch.allclose(again.source, again.target + torch.tensor([2.0, -1.0]), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"matches": [\n{"source": [1, 1], "target": [2, 2]},\n{"source": [1, 1]}\n]}', "line 3: entry 2"),
+        ('[{"source": [1, 1], "target": [2, 2]},\n\n\n{"source": [1, 1], "target": [999, 2]}]', "line 4: pair 2"),
+        ('{"about": [1],\n "matches":\n[{"source": 5}]}', "line 3: entry 1"),
+    ],
+)
+def test_a_wrong_pair_is_named_with_its_line(content: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text(content)
+    with pytest.raises(InputError, match=reason):
+        warps.read_pairs(str(tmp_path / "p.json"), HW, HW)

@@ -1,0 +1,194 @@
+"""The dissolve of a morph: how much of each picture every place shows at every moment.
+
+Where both pictures' edges lie on each other, colours dissolve all the way. Where they clash, half of each would be seen
+twice (ghosting); there the pictures change over faster, about the middle of the way, and until then, and from then on,
+the one that is seen takes on the broad colours of the mix. These are the two bands of Burt & Adelson's (1983)
+multiresolution blending that matter, each with a time of its own.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from kornia.filters import gaussian_blur2d
+from torch import Tensor
+from torch.nn import functional
+
+from semcorr_cli.core import coords, light
+from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.resample import Reader
+from semcorr_cli.core.warp import Warp, read_block
+from semcorr_cli.effects.placement import Placement
+from semcorr_cli.effects.shape import depth
+
+FEATHER = 0.07
+"""How far beyond its frame a picture, mirrored at its edge, fades out in favour of the other; a share of its side."""
+
+LOOK_SIDE = 192
+"""Longer side of the copies on which edges are compared."""
+
+WINDOW = 0.02
+"""Radius within which edges are compared, a share of the longer side."""
+
+FAINT = 2e-4
+"""Edge energy, in squared sRGB steps a pixel, below which nobody sees a ghost."""
+
+QUICKEST = 0.6
+"""Share of the way in which detail that clashes changes over."""
+
+BROAD_CELLS = 32
+"""Cells along the frame's longer side in which broad colours are gathered."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mix:
+    """How two pictures make a frame: colours are the sum of share · (gain · colours + lift · alpha) over both.
+
+    Attributes:
+        shares: of each picture, at every lattice node of the frame.
+        gains: of each picture's colours.
+        lifts: what is added to them.
+    """
+
+    shares: tuple[Float[Tensor, "r c 1"], Float[Tensor, "r c 1"]]
+    gains: tuple[Float[Tensor, "r c 3"], Float[Tensor, "r c 3"]]
+    lifts: tuple[Float[Tensor, "r c 3"], Float[Tensor, "r c 3"]]
+
+    def frame(
+        self, first: Float[Tensor, "ch h w"], second: Float[Tensor, "ch h w"], frame_hw: Hw, top: int
+    ) -> Float[Tensor, "ch h w"]:
+        """Returns some rows of the frame.
+
+        Args:
+            first: the first picture's linear premultiplied planes in these rows.
+            second: the second picture's.
+            frame_hw: size of the frame.
+            top: the first row.
+        """
+        if first.shape[0] == 4:
+            return self.part(0, first, frame_hw, top) + self.part(1, second, frame_hw, top)
+        rows = top, top + first.shape[1]
+        gains = [read_block(share * gain, frame_hw, *rows) for share, gain in zip(self.shares, self.gains, strict=True)]
+        lift = self.shares[0] * self.lifts[0] + self.shares[1] * self.lifts[1]
+        result = read_block(lift, frame_hw, *rows)
+        for gain, planes in zip(gains, (first, second), strict=True):
+            result.addcmul_(gain, planes.permute(1, 2, 0))
+        return result.permute(2, 0, 1)
+
+    def part(self, which: int, planes: Float[Tensor, "ch h w"], frame_hw: Hw, top: int) -> Float[Tensor, "ch h w"]:
+        """Returns what one picture adds to some rows of the frame; see `frame`."""
+        rows = top, top + planes.shape[1]
+        share = self.shares[which]
+        gain, lift = (
+            read_block(share * nodes, frame_hw, *rows).permute(2, 0, 1)
+            for nodes in (self.gains[which], self.lifts[which])
+        )
+        if planes.shape[0] == 3:
+            return planes * gain + lift
+        alpha = planes[3:]
+        return torch.cat(
+            [planes[:3] * gain + lift * alpha, read_block(share, frame_hw, *rows).permute(2, 0, 1) * alpha]
+        )
+
+
+class Dissolve:
+    """Knows where two pictures clash, and times the dissolve by it."""
+
+    def __init__(self, readers: tuple[Reader, Reader], maps: tuple[Warp, Warp], place: Placement, frame_hw: Hw) -> None:
+        """Compares the edges of the two pictures.
+
+        Args:
+            readers: of the pictures' linear planes.
+            maps: from the frame into both pictures, at the end of the way.
+            place: where the second picture lies in the frame.
+            frame_hw: size of the frame.
+        """
+        self._place = place
+        self._frame_hw = frame_hw
+        first, second = (low(reader, map_, LOOK_SIDE) for reader, map_ in zip(readers, maps, strict=True))
+        self._clash = clash(first[:3], second[:3])
+        self._readers = readers
+
+    def mix(self, maps: tuple[Warp, Warp], share: float) -> Mix:
+        """Returns how the pictures are mixed at a moment; where one picture ends, the other takes over.
+
+        Args:
+            maps: from the frame into both pictures, at this moment.
+            share: of the second picture, where nothing clashes.
+        """
+        clashing = self._clashing(maps[1].nodes)
+        pace = 1 - (1 - QUICKEST) * clashing
+        fine = ((share - 0.5) / pace + 0.5).clamp(0, 1)
+        fine = torch.lerp(fine, fine * fine * (3 - 2 * fine), clashing)
+        reach = [(1 + depth(m.nodes, m.source_hw) / (FEATHER * max(m.source_hw))).clamp(1e-3, 1) for m in maps]
+        fine = fine * reach[1] / ((1 - fine) * reach[0] + fine * reach[1])
+        fine = fine[..., None]
+        tints = [nodes_of(part, fine) for part in self._tints(maps, share, clashing)]
+        first, second = ((part[..., :3], part[..., 3:]) for part in tints)
+        return Mix((1 - fine, fine), (first[0], second[0]), (first[1], second[1]))
+
+    def _clashing(self, nodes: Float[Tensor, "r c 2"]) -> Float[Tensor, "r c"]:
+        unit = coords.pixels_to_unit(self._place.to_frame(nodes), self._frame_hw)[None]
+        read: Tensor = functional.grid_sample(self._clash[None, None], unit, padding_mode="border", align_corners=False)
+        return read[0, 0]
+
+    def _tints(
+        self, maps: tuple[Warp, Warp], share: float, clashing: Float[Tensor, "r c"]
+    ) -> tuple[Float[Tensor, "6 u v"], Float[Tensor, "6 u v"]]:
+        """Returns gain and lift of each picture on a coarse grid over the frame."""
+        first, second = (low(reader, map_, BROAD_CELLS) for reader, map_ in zip(self._readers, maps, strict=True))
+        where = functional.interpolate(clashing[None, None], size=first.shape[1:], mode="area")[0]
+        if first.shape[0] == 4:
+            where = where * torch.minimum(first[3:], second[3:])
+            first, second = (planes[:3] / planes[3:].clamp_min(1e-3) for planes in (first, second))
+        change = where * (second - first)
+        return tint(first, share * change), tint(second, (share - 1) * change)
+
+
+def tint(colours: Float[Tensor, "3 u v"], change: Float[Tensor, "3 u v"]) -> Float[Tensor, "6 u v"]:
+    """Returns gain and lift that change broad colours by so much and keep every value within [0, 1].
+
+    What is to become darker is multiplied, what is to become lighter is multiplied in its distance from white.
+    """
+    down, up = change.clamp(max=0) / colours.clamp_min(1e-3), change.clamp_min(0) / (1 - colours).clamp_min(1e-3)
+    down, up = down.clamp_min(-1), up.clamp(max=1)
+    return torch.cat([1 + down - up, up])
+
+
+def low(reader: Reader, map_: Warp, longer: int) -> Float[Tensor, "c u v"]:
+    """Returns what a picture looks like through a map, on a small copy of the frame."""
+    scale = min(1.0, longer / max(map_.target_hw))
+    hw = (max(1, round(map_.target_hw[0] * scale)), max(1, round(map_.target_hw[1] * scale)))
+    return reader.read(replace(map_, target_hw=hw), 0, hw[0])
+
+
+def nodes_of(planes: Float[Tensor, "d u v"], like: Float[Tensor, "r c 1"]) -> Float[Tensor, "r c d"]:
+    """Returns the values of a coarse grid's cells at the nodes of a lattice over the same frame."""
+    r, c = like.shape[:2]
+    y = torch.linspace(-1, 1, r, device=planes.device)
+    x = torch.linspace(-1, 1, c, device=planes.device)
+    at = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
+    read: Tensor = functional.grid_sample(planes[None], at[None], padding_mode="border", align_corners=False)
+    return read[0].permute(1, 2, 0).contiguous()
+
+
+def clash(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Float[Tensor, "h w"]:
+    """Returns how far the edges of two pictures miss each other: 0 where they coincide or there are none, up to 1.
+
+    Within a window, edges that coincide have a correlation equal to the geometric mean of their energies
+    (Cauchy-Schwarz); what is missing to that is the share of edges that would be seen twice.
+    """
+    one, two = (_edges(light.to_srgb(planes.clamp(0, 1)).mean(dim=0)) for planes in (first, second))
+    energies = torch.stack([(one * one).sum(dim=0), (two * two).sum(dim=0), (one * two).sum(dim=0)])
+    side = max(first.shape[1:])
+    sigma = max(WINDOW * side, 0.5)
+    reach = min(2 * round(3 * sigma) + 1, 2 * (min(first.shape[1:]) // 2) - 1)
+    own, other, common = gaussian_blur2d(energies[None], max(reach, 1), (sigma, sigma), border_type="replicate")[0]
+    mean = (own * other).clamp_min(0).sqrt()
+    missing: Tensor = (mean - common.clamp_min(0)) / (mean + FAINT)
+    return missing.clamp(0, 1)
+
+
+def _edges(grey: Float[Tensor, "h w"]) -> Float[Tensor, "2 h w"]:
+    padded = functional.pad(grey[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
+    return torch.stack([padded[1:-1, 2:] - padded[1:-1, :-2], padded[2:, 1:-1] - padded[:-2, 1:-1]]) / 2

@@ -1,0 +1,262 @@
+"""How good morphs are: python -m tests.benchmarks.morph_score rendered FOLDER | photographs CALTECH_KPS | pair A B
+
+Ours against a plain cross-dissolve in linear light and against a morph of triangles (Delaunay, affine in each) on the
+same control points.
+
+"rendered": in-between frames against the true in-between, PSNR and SSIM, for every two samples of a kind. FOLDER keeps
+the true pictures, made by samples/make.py when they are not there (half a minute a pair). "masked" is ours when the
+masks are given.
+"photographs": ghosting of pairs whose verdict is good. Ghosting is the energy of edges that are seen twice: in windows,
+the geometric mean of the energies of the two pictures' contributions' edges less their correlation; it is none where
+edges coincide or only one picture is seen. Mean over seven moments; reported as a share of the cross-dissolve's.
+Pace: standard deviation of the steps between neighbouring frames over their mean; 0 is even.
+"""
+
+import argparse
+import itertools
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+from torch import Tensor
+
+from semcorr_cli.core import light
+from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.image import Image
+from semcorr_cli.core.quality import Verdict
+from semcorr_cli.datasets import samples, spair
+from semcorr_cli.effects.layers import Layers
+from semcorr_cli.effects.morph import Morph, MorphOptions
+from semcorr_cli.effects.pace import EASINGS
+from semcorr_cli.io import images
+from semcorr_cli.matchers.field import FieldOptions
+from semcorr_cli.session import Session, SessionOptions
+from semcorr_cli.settings import Settings
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+SIDE = 256
+BETWEEN = (1, 2, 3)
+FRAMES = 5
+MOMENTS = tuple(k / 8 for k in range(1, 8))
+STEPS = 16
+
+Planes = Float[Tensor, "c h w"]
+Contributions = Callable[[float], tuple[Planes, Planes]]
+
+
+class Methods:
+    """What each method's two pictures contribute to the frame at time t, linear planes."""
+
+    def __init__(self, source: Image, target: Image, session: Session, hw: Hw, options: MorphOptions) -> None:
+        self.field = session.correspond(source, target)
+        self.morph = Morph(source, target, self.field, hw, options)
+        self.options = options
+        # A still morph places both pictures in the frame.
+        still = Morph(source, target, None, hw, options)
+        first, second = still.shape.maps(0.0)
+        self.placed = [
+            light.to_linear(read(image, map_.rows(0, hw[0])))
+            for image, map_ in zip((source, target), (first, second), strict=True)
+        ]
+        self.hw = hw
+
+    def table(self) -> dict[str, Contributions]:
+        return {"dissolve": self.dissolve, "triangles": self.triangles, "ours": self.morph.contributions}
+
+    def dissolve(self, t: float) -> tuple[Planes, Planes]:
+        share = EASINGS[self.options.color_easing](t)
+        return (1 - share) * self.placed[0], share * self.placed[1]
+
+    def triangles(self, t: float) -> tuple[Planes, Planes]:
+        controls = self.morph.shape.controls
+        s, share = EASINGS[self.options.shape_easing](t), EASINGS[self.options.color_easing](t)
+        between = torch.lerp(controls.start, controls.end, s).numpy().astype(np.float64)
+        maps = [triangle_map(between, ends.numpy(), self.hw) for ends in (controls.start, controls.end)]
+        first, second = (
+            light.to_linear(read(Image(light.to_srgb(planes)), positions))
+            for planes, positions in zip(self.placed, maps, strict=True)
+        )
+        return (1 - share) * first, share * second
+
+
+def read(image: Image, positions: Float[Tensor, "h w 2"]) -> Planes:
+    at = (positions - 0.5).numpy().astype(np.float32)
+    planes = np.ascontiguousarray(image.rgb.permute(1, 2, 0).numpy())
+    drawn = cv2.remap(planes, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    return torch.from_numpy(drawn).permute(2, 0, 1).clamp(0, 1)
+
+
+def triangle_map(between: NDArray[np.float64], ends: NDArray[np.float32], hw: Hw) -> Float[Tensor, "h w 2"]:
+    """Returns where every pixel of a frame is read: affine in each triangle of the moment's control points."""
+    mesh = Delaunay(between)
+    y, x = np.mgrid[: hw[0], : hw[1]] + 0.5
+    at = np.stack([x.ravel(), y.ravel()], axis=1)
+    face = mesh.find_simplex(at)
+    held = np.clip(face, 0, None)
+    two = np.einsum("nij,nj->ni", mesh.transform[held, :2], at - mesh.transform[held, 2])
+    weights = np.concatenate([two, 1 - two.sum(axis=1, keepdims=True)], axis=1)
+    mapped = (weights[..., None] * ends[mesh.simplices[held]]).sum(axis=1)
+    mapped[face < 0] = at[face < 0]
+    return torch.from_numpy(mapped.reshape(*hw, 2).astype(np.float32))
+
+
+def frame(contributions: tuple[Planes, Planes]) -> NDArray[np.uint8]:
+    planes = (contributions[0] + contributions[1]).clamp(0, 1)
+    return light.to_srgb_bytes(planes).permute(1, 2, 0).numpy()
+
+
+def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], weight: NDArray[np.float64]) -> float:
+    error = (a.astype(np.float64) - b) ** 2
+    return float(10 * np.log10(255**2 / ((error.mean(axis=2) * weight).sum() / weight.sum())))
+
+
+def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Structural similarity (Wang et al. 2004) of the grey pictures."""
+    x, y = (cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float64) for p in (a, b))
+
+    def blurred(p: NDArray[np.float64]) -> NDArray[np.float64]:
+        return cv2.GaussianBlur(p, (11, 11), 1.5)
+
+    mx, my = blurred(x), blurred(y)
+    vx, vy, vxy = blurred(x * x) - mx * mx, blurred(y * y) - my * my, blurred(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    value = ((2 * mx * my + c1) * (2 * vxy + c2)) / ((mx * mx + my * my + c1) * (vx + vy + c2))
+    return float(value.mean())
+
+
+def ghosting(contributions: tuple[Planes, Planes]) -> float:
+    """Returns the mean energy of edges seen twice, in sRGB steps squared."""
+    total = (contributions[0] + contributions[1]).clamp(0, 1).mean(dim=0)
+    slope = 0.44 * (total + 0.003) ** -0.58  # of the sRGB curve: what an edge in linear light looks like
+    edges = []
+    for part in contributions:
+        grey = cv2.GaussianBlur(part.mean(dim=0).numpy(), (0, 0), 1.0)
+        edges.append(np.stack([cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1)]) / 8 * slope.numpy())
+    sigma = 0.015 * max(total.shape)
+    one, two, common = (
+        cv2.GaussianBlur((a * b).sum(axis=0), (0, 0), sigma)
+        for a, b in ((edges[0], edges[0]), (edges[1], edges[1]), (edges[0], edges[1]))
+    )
+    return float((np.sqrt(np.maximum(one * two, 0)) - np.abs(common)).clip(0).mean())
+
+
+def unevenness(contributions: Contributions) -> float:
+    film = [frame(contributions(k / STEPS)).astype(np.float64) for k in range(STEPS + 1)]
+    steps = [float(np.abs(a - b).mean()) for a, b in itertools.pairwise(film)]
+    return statistics.pstdev(steps) / max(statistics.mean(steps), 1e-9)
+
+
+def rendered(folder: Path, session: Session, only: str | None) -> None:
+    names = sorted(
+        {tuple(sorted((p["source"], p["target"]))) for p in samples.index(SAMPLES)["pairs"]},
+    )
+    scores: dict[str, list[tuple[float, float, float]]] = {}
+    options = MorphOptions(shape_easing="linear", color_easing="linear")
+    for a, b in names:
+        one, two = Path(a).stem, Path(b).stem
+        place = folder / f"{one}--{two}"
+        reverse = folder / f"{two}--{one}"
+        place = reverse if reverse.is_dir() else place
+        if only and only not in place.name:
+            continue
+        if not (place / f"{FRAMES - 1:02d}.png").is_file():
+            command = [sys.executable, str(SAMPLES / "make.py"), "--between", one, two, "--frames", str(FRAMES)]
+            subprocess.run([*command, "--size", str(SIDE), "--out", str(place)], check=True)
+        ends = [images.load(str(place / f"{k:02d}.png")) for k in (0, FRAMES - 1)]
+        methods = Methods(ends[0], ends[1], session, ends[0].hw, options)
+        line = []
+        masked = [
+            replace(end, mask=images.load_mask(str(place / f"{k:02d}.mask.png"), end.hw))
+            for end, k in zip(ends, (0, FRAMES - 1), strict=True)
+        ]
+        apart = Layers(masked[0], masked[1], session.correspond(*masked), ends[0].hw, options)
+        for name, contributions in {**methods.table(), "masked": apart.contributions}.items():
+            rows = []
+            for k in BETWEEN:
+                truth = images.to_bytes(images.load(str(place / f"{k:02d}.png")))
+                mask = images.load(str(place / f"{k:02d}.mask.png")).rgb[0].double().numpy()
+                made = frame(contributions(k / (FRAMES - 1)))
+                everywhere = np.ones_like(mask)
+                rows.append((psnr(made, truth, everywhere), psnr(made, truth, mask), ssim(made, truth)))
+            mean = tuple(statistics.mean(column) for column in zip(*rows, strict=True))
+            scores.setdefault(name, []).append(mean)  # type: ignore[arg-type]
+            line.append(f"{name} {mean[0]:5.2f} {mean[1]:5.2f} {mean[2]:.3f}")
+        best = all(
+            scores["ours"][-1][k] >= scores[other][-1][k] for other in ("dissolve", "triangles") for k in (0, 1, 2)
+        )
+        verdict = methods.field.quality.verdict
+        print(f"{place.name:18} {verdict:9} {'  '.join(line)}  {'best' if best else 'NOT BEST'}", flush=True)
+    for name, rows in scores.items():
+        mean = [statistics.mean(column) for column in zip(*rows, strict=True)]
+        print(
+            f"{name:10} PSNR {mean[0]:.2f} dB, on the object {mean[1]:.2f} dB, SSIM {mean[2]:.3f} ({len(rows)} pairs)"
+        )
+
+
+def photographs(folder: Path, session: Session, count: int) -> None:
+    shares: dict[str, list[float]] = {}
+    paces: dict[str, list[float]] = {}
+    every = list(spair.read(folder))
+    for pair in every[:: max(1, len(every) // count)]:
+        source, target = images.load(str(pair.source)), images.load(str(pair.target))
+        scale = SIDE / max(source.hw)
+        hw = round(source.hw[0] * scale), round(source.hw[1] * scale)
+        methods = Methods(source, target, session, hw, MorphOptions())
+        if methods.field.quality.verdict is not Verdict.GOOD:
+            continue
+        found = dict(ghosts(methods))
+        for name, value in found.items():
+            shares.setdefault(name, []).append(value / found["dissolve"])
+        for name, contributions in methods.table().items():
+            paces.setdefault(name, []).append(unevenness(contributions))
+        print(f"{pair.name:50} " + "  ".join(f"{name} {values[-1]:.2f}" for name, values in shares.items()), flush=True)
+    for name, values in shares.items():
+        half = sum(value <= 0.5 for value in values)
+        print(
+            f"{name:10} ghosting {statistics.mean(values):.2f} of the dissolve's (worst {max(values):.2f}; at most half"
+            f" for {half} of {len(values)} good pairs), pace {statistics.mean(paces[name]):.2f}"
+        )
+
+
+def ghosts(methods: Methods) -> Iterator[tuple[str, float]]:
+    for name, contributions in methods.table().items():
+        yield name, statistics.mean(ghosting(contributions(t)) for t in MOMENTS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("rendered", "photographs", "pair"))
+    parser.add_argument("paths", nargs="+", type=Path)
+    parser.add_argument("--count", type=int, default=40, help="photograph pairs looked at, evenly chosen")
+    parser.add_argument("--only", help="rendered pairs whose name has this in it")
+    parser.add_argument("--features", default="auto")
+    arguments = parser.parse_args()
+    # Nothing is mirrored on the way between two renderings, nor where frames are compared.
+    options = SessionOptions(features=arguments.features, field=FieldOptions(flip="never"))
+    session = Session(options, Settings.from_environment())
+    if arguments.what == "rendered":
+        rendered(arguments.paths[0], session, arguments.only)
+    elif arguments.what == "photographs":
+        photographs(arguments.paths[0], session, arguments.count)
+    else:
+        source, target = (images.load(str(path)) for path in arguments.paths)
+        methods = Methods(source, target, session, source.hw, MorphOptions())
+        found = dict(ghosts(methods))
+        for name, contributions in methods.table().items():
+            share = found[name] / max(found["dissolve"], 1e-12)
+            print(f"{name:10} ghosting {share:.2f} of the dissolve's, pace {unevenness(contributions):.2f}")
+    session.close()
+
+
+if __name__ == "__main__":
+    with torch.inference_mode():
+        main()
