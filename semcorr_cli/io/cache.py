@@ -5,17 +5,24 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from semcorr_cli.core.features import FeatureMap
 
 SUFFIX = ".safetensors"
+
+LOCKS = "locks"
+"""Folder, inside the cache's, of the files that processes lock while they describe a picture."""
+
+UNCOUNTED = 64
+"""Maps that are stored at most before the folder is counted again: other processes write to it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,8 @@ class FeatureCache:
         """Names the folder, which is made when first written to, and the bytes it is kept below."""
         self.folder = folder
         self.limit = limit
+        self._expected: int | None = None  # bytes in the folder, as far as this process knows
+        self._stored = 0  # maps since they were counted
 
     @staticmethod
     def key(recipe: str, digest: str) -> str:
@@ -65,14 +74,33 @@ class FeatureCache:
             try:
                 data = features.data.to("cpu", torch.float32).contiguous()
                 save_file({"features": data}, name, metadata={"image_hw": json.dumps(features.image_hw)})
+                if self._expected is not None:
+                    self._expected += Path(name).stat().st_size
+                self._stored += 1
                 Path(name).replace(path)
             finally:
                 Path(name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def alone(self, keys: Sequence[str]) -> Iterator[None]:
+        """Makes sure that no other process is at these maps, so that none is made twice; where locks work, that is."""
+        with contextlib.ExitStack() as held:
+            for name in sorted({key[:2] for key in keys}):  # in one order, so that nobody waits in a circle
+                with contextlib.suppress(OSError, NotImplementedError):
+                    (self.folder / LOCKS).mkdir(parents=True, exist_ok=True)
+                    held.enter_context(FileLock(self.folder / LOCKS / name))
+            yield
 
     def info(self) -> CacheInfo:
         """Counts the files and their bytes."""
         sizes = [size for _, _, size in self._entries()]
         return CacheInfo(len(sizes), sum(sizes))
+
+    def keep(self) -> None:
+        """Keeps the folder below its limit; cheap when called often, for it is counted only now and then."""
+        if self._expected is None or self._expected > self.limit or self._stored >= UNCOUNTED:
+            self.prune()
+            self._expected, self._stored = self.info().size, 0
 
     def prune(self, limit: int | None = None) -> CacheInfo:
         """Removes the least recently used maps until at most `limit` bytes (default: the cache's own) are left.
