@@ -95,6 +95,7 @@ def calm_libraries() -> None:
     os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its whole configuration otherwise
     # Waiting OpenMP threads sleep instead of spinning: on a busy machine spinning costs several times the work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry, of others neither
 
 
 def _truthy(value: str | None) -> bool:

@@ -70,7 +70,7 @@ class RayEngine:
         has_gpu = device.startswith("cuda") or (device == "auto" and resources.get("GPU", 0) > 0)
         self._device = "cuda" if has_gpu else device
         self.slots = slots or max(1, int(resources.get("GPU" if has_gpu else "CPU", 1)))
-        booked = {"num_gpus": 1, "num_cpus": GPU_ACTOR_CPUS} if has_gpu else {"num_cpus": order.threads or 1}
+        booked = {"num_gpus": 1, "num_cpus": GPU_ACTOR_CPUS} if has_gpu else {"num_cpus": 1}
         # max_restarts=0: the dispatcher replaces the dead itself, so that both engines count attempts alike.
         self._class: Any = ray.remote(max_restarts=0, max_task_retries=0, **booked)(Actor)
         self._actors: dict[int, Any] = {}

@@ -1,5 +1,6 @@
 """The worker: does one job after the other in a process of its own, whatever engine that process belongs to."""
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ class Worker:
             "digest": self._digests.of(output) if is_done else "",
             "envelope": envelope,
             "thumbnail": self._thumbnail(job, output if is_done else None),
-            "process": {"memory": _resident(), "device": self._device},
+            "process": {"id": os.getpid(), "memory": _resident(), "device": self._device},
             "described": described + envelope["run"]["cached"].count(False),
         }
 

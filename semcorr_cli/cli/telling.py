@@ -45,19 +45,16 @@ class Teller:
         out, summary = self._out, self._batch.summary
         envelope = record.get("envelope") or self._envelope(record)
         error = envelope["errors"][0] if envelope["errors"] else None
-        if record.get("envelope"):
-            out.run.update(
-                {key: envelope["run"][key] for key in ("features", "device", "dtype") if envelope["run"][key]}
-            )
+        for key in ("features", "device", "dtype"):
+            out.run[key] = envelope["run"].get(key) or out.run.get(key)
         if out.as_json:
             out.line(envelope | {"job": {key: record.get(key) for key in ("job", "line", "status", "attempt")}})
         if error is not None and record["job"]:
             out.say(f"failed: {record['job']}: {error['message']}")
         elif error is None and record["status"] == "ok":
             out.note(f"{record['job']}")
-        self._advance(
-            summary.seen, f"{self._rate():.1f} a second{f', {summary.failed} failed' if summary.failed else ''}"
-        )
+        failed = f", {summary.failed:,} failed" if summary.failed else ""
+        self._advance(summary.seen, f"{self._rate():.2g} a second{failed}")
 
     def sum_up(self) -> None:
         """Says what it came to."""
@@ -70,7 +67,7 @@ class Teller:
             journal=str(batch.journal_path),
             report=str(batch.report_path),
         )
-        parts = [f"{summary.done:,} done ({self._rate():.1f} a second)"]
+        parts = [f"{summary.done:,} done ({self._rate():.2g} a second)"]
         parts += [f"{summary.skipped:,} done before"] if summary.skipped else []
         if summary.failed:
             parts.append(f"{summary.failed:,} failed ({_listed(summary.reasons)})")
