@@ -34,6 +34,7 @@ def main() -> None:
         entry = "semcorr_cli.cli.runner:open_runner"
         order = Order(entry, "warp", "benchmark", OPTIONS, folder, folder / "out", threads=1)
         held: dict[int, list[int]] = {}
+        early: list[float] = []
         engine = LocalEngine(order, ["cpu"], 2, lifetime=0)
         for count, record in enumerate(dispatch(engine, tasks, lambda: False), start=1):
             assert record["status"] == "ok", record["envelope"]["errors"]
@@ -41,7 +42,7 @@ def main() -> None:
             if count in (EARLY, arguments.pairs):
                 now = [series[-1] / 2**20 for series in held.values()]
                 print(f"after {count} pairs: {', '.join(f'{value:.0f} MiB' for value in now)}", flush=True)
-                early = now if count == EARLY else early
+                early = early or now
         print(f"growth: {max(b / a for a, b in zip(early, now, strict=True)) - 1:+.1%} at most")
 
 

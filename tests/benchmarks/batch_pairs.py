@@ -1,4 +1,4 @@
-"""Everything with everything: python -m tests.benchmarks.batch_pairs FOLDER [--pictures 30] [--sample 8] [--part 60]
+"""Everything with everything: python -m tests.benchmarks.batch_pairs FOLDER [--pictures 30] [--sample 6] [--part 24]
 
 A batch matches each of some pictures with each other one, on two workers. Beside it: some of the pairs by single
 commands, and a part of them by one worker and by two.
@@ -6,6 +6,7 @@ commands, and a part of them by one worker and by two.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,9 @@ SEMCORR = [sys.executable, "-m", "semcorr_cli"]
 
 
 def timed(*arguments: object, cache: Path) -> tuple[float, dict]:
-    import os
-
     begun = time.monotonic()
     environment = {**os.environ, "SEMCORR_CACHE": str(cache)}
+    environment.pop("OMP_NUM_THREADS", None)  # one worker has all cores, two share them
     command = [*SEMCORR, *map(str, arguments), "--json"]
     done = subprocess.run(command, check=True, capture_output=True, env=environment)
     return time.monotonic() - begun, json.loads(done.stdout.splitlines()[-1])
@@ -29,8 +29,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=int, default=30)
-    parser.add_argument("--sample", type=int, default=8)
-    parser.add_argument("--part", type=int, default=60)
+    parser.add_argument("--sample", type=int, default=6)
+    parser.add_argument("--part", type=int, default=24)
     arguments = parser.parse_args()
     found = sorted(arguments.folder.rglob("*.jpg"))
     chosen = found[:: max(1, len(found) // arguments.pictures)][: arguments.pictures]
@@ -45,13 +45,11 @@ def main() -> None:
         pairs = len(chosen) * (len(chosen) - 1)
         parts = f"1/{max(1, pairs // arguments.part)}"
         seconds = {}
-        for jobs in (1, 2):  # on a warm cache, so that both do the same
-            timed(*every, "-o", folder / f"warm{jobs}", "--jobs", 2, "--shard", parts, cache=folder / "part")
-            _, told = timed(
-                *every, "-o", folder / f"part{jobs}", "--jobs", jobs, "--shard", parts, cache=folder / "part"
-            )
+        for jobs in (1, 2):
+            shard = ("--jobs", jobs, "--shard", parts)
+            _, told = timed(*every, "-o", folder / f"part{jobs}", *shard, cache=folder / f"cache{jobs}")
             seconds[jobs] = told["result"]["seconds"]
-            print(f"{told['result']['done']} pairs by {jobs} workers, warm: {seconds[jobs]:.1f} s", flush=True)
+            print(f"{told['result']['done']} pairs by {jobs} workers: {seconds[jobs]:.1f} s", flush=True)
         print(f"two workers against one: {seconds[1] / seconds[2]:.2f} times as fast", flush=True)
 
         step = max(1, len(chosen) // arguments.sample)
