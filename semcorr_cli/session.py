@@ -94,7 +94,7 @@ class Session:
             found, is_known = self._extractor(look).extract([image])[0], False
         else:
             found, is_known = self._kept(image, look, self._cache)
-        if look == COARSE and image.digest:
+        if image.digest:
             self._from_cache.setdefault(_root(image.digest), is_known)
         return found.to(self.device).within(image.visible()).textured(image)
 

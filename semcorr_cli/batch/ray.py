@@ -3,9 +3,14 @@
 Only paths and records travel: pictures and results are read and written where every machine sees them.
 """
 
+import contextlib
 import logging
 import os
+import re
+import signal
+import socket
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from semcorr_cli.batch.dispatch import Died, Done, Message, Ready
@@ -15,6 +20,9 @@ from semcorr_cli.errors import DeviceError, MissingError, SemcorrError
 
 GPU_ACTOR_CPUS = 0.5
 """Share of a core that is booked beside a GPU, so that actors never wait for cores."""
+
+KNOCK_SECONDS = 5
+"""How long a cluster may take to answer."""
 
 
 class Actor:
@@ -58,9 +66,12 @@ class RayEngine:
         self._ray = ray
         self.order = order
         self.lifetime = lifetime
+        if address is not None:
+            _knock(address)
         try:
             here: dict[str, Any] = {"include_dashboard": False, "num_cpus": slots or None} if address is None else {}
-            ray.init(address=address, log_to_driver=order.level >= 2, logging_level=logging.ERROR, **here)
+            with _own_signals():
+                ray.init(address=address, log_to_driver=order.level >= 2, logging_level=logging.ERROR, **here)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise DeviceError(
@@ -111,3 +122,33 @@ class RayEngine:
         for slot in list(self._actors):
             self.stop(slot)
         self._ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Looks whether anybody is at HOST:PORT: Ray itself would try for minutes.
+
+    Raises:
+        DeviceError: nobody is.
+    """
+    match = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
+    if match is None:  # "auto", or whatever else Ray understands
+        return
+    try:
+        socket.create_connection((match[1], int(match[2])), KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DeviceError(f"no Ray cluster at {address}: {reason}", hint="ray start --head") from None
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keeps what SIGTERM and Ctrl-C do: Ray puts handlers of its own in their place."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

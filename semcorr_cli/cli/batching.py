@@ -60,7 +60,7 @@ def carry_out(wanted: Wanted) -> None:
         SemcorrError: nothing could be done, or some jobs failed, or it was interrupted.
     """
     own, out = wanted.own, output.current()
-    if wanted.folder is None or wanted.folder == "-":
+    if wanted.folder == "-" or (wanted.folder is None and not own.check):
         raise UsageError("a batch needs a folder for its results", hint="-o DIR")
     root = (own.root or Path()).resolve()
     if not root.is_dir():
@@ -80,7 +80,7 @@ def carry_out(wanted: Wanted) -> None:
         version=jobs.version(),
         options=wanted.given,
         root=root,
-        folder=Path(wanted.folder).resolve(),
+        folder=Path(wanted.folder or "").resolve(),
         threads=settings.threads(count),
         level=out.level,
     )

@@ -24,6 +24,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 OPTIONS = {"features": "sift", "max_side": "32", "flip": "never"}
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ray")
+
+
+@pytest.fixture(autouse=True)
+def _one_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(home))  # where a process that starts Ray twice looks for its token twice
+
+
 def never() -> bool:
     return False
 

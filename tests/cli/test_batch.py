@@ -158,7 +158,7 @@ def test_check_says_every_mistake_and_touches_nothing(semcorr: Run, folder):
     assert "line 4: " in ran.err
     assert not (folder / "out").exists()
     manifest(folder, "source,target", "0.png,1.png")
-    ran = semcorr("batch", "warp", "jobs.csv", "-o", "out", "--check", "--json")
+    ran = semcorr("batch", "warp", "jobs.csv", "--check", "--json")
     assert ran.code == 0
     assert ran.envelope["result"] == {"jobs": 1, "mistakes": []}
     assert not (folder / "out").exists()
