@@ -6,7 +6,9 @@
     ├── MissingError             exit 4   weights or an optional package that are not there
     ├── DeviceError              exit 5   a device that is absent, or memory that ran out
     ├── OutputError              exit 6   an output that exists or cannot be written
+    │   └── DiskFullError        exit 6   no room left: a batch stops, rather than failing every job that is left
     ├── QualityError             exit 7   a result below --min-quality
+    ├── BatchError               exit 7   a batch is through, and some of its jobs failed
     └── Interrupted              exit 130 Ctrl-C; exit 143 for SIGTERM
 
 The codes are part of the stable interface: scripts may rely on them.
@@ -87,11 +89,24 @@ class OutputError(SemcorrError):
     kind = "output"
 
 
+class DiskFullError(OutputError):
+    """An output for which there is no room left on the disk."""
+
+    kind = "disk-full"
+
+
 class QualityError(SemcorrError):
     """A result whose verdict is below what `--min-quality` asks for."""
 
     exit_code = ExitCode.QUALITY
     kind = "quality"
+
+
+class BatchError(SemcorrError):
+    """A batch that is through, some of whose jobs failed."""
+
+    exit_code = ExitCode.QUALITY
+    kind = "batch"
 
 
 class Interrupted(SemcorrError):
@@ -103,7 +118,8 @@ class Interrupted(SemcorrError):
 
     kind = "interrupted"
 
-    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED, *, left: str = "") -> None:
-        super().__init__(f"interrupted; the last preview is {left}" if left else "interrupted; nothing was left behind")
+    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED, message: str = "", *, left: str = "") -> None:
+        own = f"interrupted; the last preview is {left}" if left else "interrupted; nothing was left behind"
+        super().__init__(message or own)
         self.exit_code = exit_code
         self.left = left

@@ -3,8 +3,9 @@
 A session is built once and reused: by a command for its pictures, by `evaluate` and batches for thousands of pairs.
 """
 
+import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -110,20 +111,45 @@ class Session:
             image: any size; pictures without a digest are not cached.
             look: one of `LOOKS`.
         """
-        extractor = self._extractor(look)
-        key = FeatureCache.key(extractor.recipe, image.digest) if self._cache and image.digest else ""
-        found = self._cache.get(key) if self._cache and key else None
-        if look == COARSE and image.digest:
-            self._from_cache.setdefault(_root(image.digest), found is not None)
-        if found is None:
-            found = extractor.describe([image])[0]
-            if self._cache and key:
-                self._cache.put(key, found)
+        if self._cache is None or not image.digest:
+            found, is_known = self._extractor(look).describe([image])[0], False
+        else:
+            found, is_known = self._kept(image, look, self._cache)
+        if image.digest:
+            self._from_cache.setdefault(_root(image.digest), is_known)
         return found.seen(image).to(self.device)
 
     def working_features(self, *images: Image) -> list[FeatureMap]:
         """Returns the feature maps of the pictures' working copies, which `correspond` describes too."""
         return self.features(*(resample.shrink(image, self._field.side) for image in images))
+
+    @torch.inference_mode()
+    def prepare(self, images: Sequence[Image]) -> int:
+        """Describes pictures ahead of their use, together, where an extractor is faster that way.
+
+        Returns:
+            How many had not been described before.
+        """
+        if self._cache is None:
+            return 0
+        count = 0
+        cache = self._cache
+        small = [resample.shrink(image, self._field.side) for image in images if image.digest]
+        for look in (COARSE,) if self.spec.quick_options is None else (COARSE, QUICK):
+            wanted = {FeatureCache.key(self._extractor(look).recipe, image.digest): image for image in small}
+            with cache.alone(list(wanted)):
+                missing = {key: image for key, image in wanted.items() if cache.get(key) is None}
+                found = self._extractor(look).describe(list(missing.values())) if missing else []
+                for key, stack in zip(missing, found, strict=True):
+                    cache.put(key, stack)
+            count += len(missing) if look == COARSE else 0
+        return count
+
+    def again(self) -> "Session":
+        """Returns a session for other pictures, with everything that this one has loaded."""
+        other = copy.copy(self)
+        other._from_cache = {}
+        return other
 
     @torch.inference_mode()
     def correspond(self, source: Image, target: Image) -> Correspondence:
@@ -143,7 +169,21 @@ class Session:
     def close(self) -> None:
         """Keeps the cache below its limit."""
         if self._cache:
-            self._cache.prune()
+            self._cache.keep()
+
+    def _kept(self, image: Image, look: str, cache: FeatureCache) -> tuple[FeatureStack, bool]:
+        """Returns a picture's stack, and whether it was in the cache."""
+        extractor = self._extractor(look)
+        key = FeatureCache.key(extractor.recipe, image.digest)
+        found = cache.get(key)
+        if found is None:
+            with cache.alone([key]):
+                found = cache.get(key)  # another process may have been at it
+                if found is None:
+                    made = extractor.describe([image])[0]
+                    cache.put(key, made)
+                    return made, False
+        return found, True
 
     def _look(self, look: str) -> Look:
         def compare(source: FeatureStack, target: FeatureStack) -> tuple[FeatureMap, FeatureMap]:

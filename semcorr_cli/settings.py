@@ -80,12 +80,30 @@ def in_force() -> dict[str, str]:
     return {name: os.environ[name] for name in VARIABLES if name in os.environ}
 
 
+def pin_folders() -> None:
+    """Makes folders that the environment names absolute, for processes that will stand elsewhere."""
+    for name in ("SEMCORR_HOME", "SEMCORR_CACHE"):
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).absolute())
+
+
+def threads(workers: int) -> int | None:
+    """Returns the threads that each of several workers may use on this machine; None to leave it to the libraries."""
+    if workers <= 1:
+        return None
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores // workers, int(said) if said.isdigit() and int(said) else cores))
+
+
 def calm_libraries() -> None:
     """Asks libraries that are not yet loaded to keep quiet and to share the machine; what is set already stands."""
     os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its whole configuration otherwise
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # loading weights from the disk needs no bars
     # Waiting OpenMP threads sleep instead of spinning: on a busy machine spinning costs several times the work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry, of others neither
 
 
 def _truthy(value: str | None) -> bool:

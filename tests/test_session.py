@@ -223,3 +223,43 @@ def test_a_field_is_the_same_from_cache_and_fresh(settings: Settings) -> None:
 def test_pictures_are_brought_to_the_device(settings: Settings) -> None:
     source, target = opened(settings).on_device(picture(HW), picture(HW, alpha=True))
     assert source.rgb.device.type == target.alpha.device.type == "cpu"
+
+
+def test_turned_pictures_are_described_once_whatever_they_are_matched_with(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, targets = named(picture(HW, 1), "a"), [named(picture(HW, seed), str(seed)) for seed in (2, 3)]
+    counts = []
+    fields = []
+    for target in targets:
+        session = opened(settings, max_side=160)
+        coarse, seen = session._extractor("coarse"), []
+        monkeypatch.setattr(coarse, "describe", lambda images, real=coarse.describe, s=seen: s.append(1) or real(images))
+        fields.append(session.correspond(source, target))
+        counts.append(len(seen))
+    assert counts[0] >= 6  # both pictures, and the source in four turns
+    assert counts[1] <= counts[0] - 5  # the target alone, unless another pose is worth a second turn
+    fresh = opened(settings, max_side=160, cache=False).correspond(source, targets[1])
+    assert torch.equal(fresh.warp.nodes, fields[1].warp.nodes)
+
+
+def test_pictures_described_together_ahead_are_not_described_again(settings: Settings) -> None:
+    images = [named(picture(HW, seed), f"{seed:04}") for seed in range(3)]
+    session = opened(settings)
+    session.features(images[0])
+    assert session.prepare([*images, picture(HW)]) == 2
+    other = session.again()
+    again = [other.features(image)[0].data for image in images]
+    assert all(other.cached(image) for image in images)
+    alone = [opened(settings, cache=False).features(image)[0].data for image in images]
+    assert all(torch.equal(one, two) for one, two in zip(again, alone, strict=True))
+    assert opened(settings, cache=False).prepare(images) == 0
+
+
+def test_a_session_again_shares_what_is_loaded_and_counts_afresh(settings: Settings) -> None:
+    first = opened(settings)
+    first.features(named(picture(HW)))
+    second = first.again()
+    assert second._extractor("coarse") is first._extractor("coarse")
+    second.features(named(picture(HW)))
+    assert (first.cached(named(picture(HW))), second.cached(named(picture(HW)))) == (False, True)

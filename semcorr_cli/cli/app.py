@@ -1,12 +1,9 @@
 """The app, and main(): the one place where errors become exit codes."""
 
 import inspect
-import logging
 import signal
 import sys
 import threading
-import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,14 +12,30 @@ from typing import Annotated, Any
 import typer
 
 from semcorr_cli import __version__
-from semcorr_cli.cli import cache, doctor, evaluate, extract, match, models, morph, output, style, train, warp
+from semcorr_cli.cli import (
+    batch,
+    cache,
+    doctor,
+    evaluate,
+    extract,
+    jobs,
+    match,
+    models,
+    morph,
+    output,
+    style,
+    train,
+    warp,
+)
 from semcorr_cli.cli.options import shared
-from semcorr_cli.errors import DeviceError, ExitCode, Interrupted, OutputError, SemcorrError
+from semcorr_cli.cli.running import attempt, calm
+from semcorr_cli.errors import ExitCode, Interrupted
 from semcorr_cli.settings import calm_libraries
 
 EPILOG = (
     "Exit codes: 0 done · 1 our bug · 2 usage · 3 input unreadable · 4 weights or package missing · "
-    "5 device or memory · 6 output exists or cannot be written · 7 below --min-quality · 130 Ctrl-C"
+    "5 device or memory · 6 output exists or cannot be written · 7 below --min-quality, or jobs of a batch failed · "
+    "130 Ctrl-C"
 )
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -94,20 +107,8 @@ def _run(name: str, verb: Callable[..., None], values: dict[str, Any]) -> None:
     with output.guarded(name) as out, _interruptible() as caught:
         out.as_json = values["json"]
         out.level = -1 if values["quiet"] else values["verbose"]
-        _set_logging(out.level)
-        error: SemcorrError | None = None
-        try:
-            verb(**values)
-        except SemcorrError as failure:
-            error = failure
-        except KeyboardInterrupt:
-            error = Interrupted()
-        except BrokenPipeError:
-            error = OutputError("whoever reads stdout has gone away")
-        except MemoryError:
-            error = DeviceError("out of memory", hint="a smaller --max-side, or smaller pictures")
-        except Exception as failure:  # the last line of defence: everything above is expected, this is our bug
-            error = _out_of_memory(failure) or _bug(failure, out)
+        calm(out.level)
+        error = attempt(lambda: verb(**values), out)
         if error is not None and caught:  # libraries turn an interruption into errors of their own
             left = error.left if isinstance(error, Interrupted) else ""
             error = Interrupted(ExitCode(128 + caught[0]), left=left)
@@ -138,28 +139,6 @@ def _interruptible() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _out_of_memory(failure: Exception) -> SemcorrError | None:
-    """Recognises the ways in which torch and OpenCV say that memory ran out."""
-    text = str(failure)
-    if type(failure).__name__ == "OutOfMemoryError" or "not enough memory" in text or "Insufficient memory" in text:
-        return DeviceError("out of memory", hint="a smaller --max-side, or --device cpu")
-    return None
-
-
-def _bug(failure: Exception, out: output.Output) -> SemcorrError:
-    if out.level >= 2:
-        traceback.print_exception(failure, file=sys.stderr)
-    detail = f"{type(failure).__name__}: {failure}".strip()
-    hint = None if out.level >= 2 else "-vv shows where; `semcorr doctor --json` tells a bug report the rest"
-    return SemcorrError(f"unexpected {detail}; this is a bug in semcorr", hint=hint)
-
-
-def _set_logging(level: int) -> None:
-    if level < 2:
-        logging.disable(logging.CRITICAL)
-        warnings.simplefilter("ignore")
-
-
 app = typer.Typer(context_settings=SETTINGS, epilog=EPILOG, pretty_exceptions_enable=False, callback=_root)
 _add(app, "match", match.match, "Find which part of one picture is which part of the other.")
 _add(app, "warp", warp.warp, "Redraw a picture in the layout of another.")
@@ -169,6 +148,10 @@ _add(app, "extract", extract.extract, "Write a picture's feature map.")
 _add(app, "evaluate", evaluate.evaluate, "Measure PCK on a data set.")
 _add(app, "train", train.train, "Train or fine-tune the built-in extractor on pictures of your own.")
 _add(app, "doctor", doctor.doctor, "Print versions, devices, folders and weights.")
+_batch = _group("Many jobs of one verb: resumable, on several workers, on a cluster.")
+for _name, _verb in jobs.VERBS.items():
+    _add(_batch, _name, batch.command(_name), _verb.summary, title=f"batch {_name}")
+app.add_typer(_batch, name="batch")
 _models = _group("The extractors, and where their weights lie.")
 _add(_models, "list", models.list_, "List the extractors.", title="models list")
 _add(_models, "pull", models.pull, "Bring weights to this machine.", title="models pull")

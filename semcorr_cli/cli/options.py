@@ -1,7 +1,8 @@
 """Options that several verbs share, written once; a verb takes them as one object."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -223,6 +224,22 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
     return unbundled
 
 
+_kept: list[dict[str, "Session"]] = []
+
+KEPT_SESSIONS = 8
+"""Sessions kept at most: jobs of one batch seldom ask for more than one."""
+
+
+@contextmanager
+def keeping(sessions: "dict[str, Session]") -> Iterator[None]:
+    """Has sessions that are asked for alike opened once: for processes that run many verbs."""
+    _kept.append(sessions)
+    try:
+        yield
+    finally:
+        _kept.pop()
+
+
 def open_session(options: FeatureOptions) -> "Session":
     """Builds the session that the options ask for, and says which extractor and device it took."""
     from dataclasses import replace
@@ -234,22 +251,26 @@ def open_session(options: FeatureOptions) -> "Session":
 
     settings = Settings.from_environment()
     flip = options.flip.value if isinstance(options, PairOptions) else Flip.NEVER.value
-    session = Session(
-        SessionOptions(
-            features=options.features,
-            weights={name: Path(path) for name, path in _named(options.weights, "--weights", "dino=/models/dinov2")},
-            adapter=options.adapter,
-            feature_options=dict(_named(options.feature_option, "--feature-option", "layer=9")),
-            prompt=options.prompt,
-            device=options.device,
-            dtype=options.dtype.value,
-            max_side=options.max_side,
-            seed=options.seed,
-            cache=options.cache,
-            field=FieldOptions(flip=flip),
-        ),
-        replace(settings, offline=settings.offline or options.offline),
+    wanted = SessionOptions(
+        features=options.features,
+        weights={name: Path(path) for name, path in _named(options.weights, "--weights", "dino=/models/dinov2")},
+        adapter=options.adapter,
+        feature_options=dict(_named(options.feature_option, "--feature-option", "layer=9")),
+        prompt=options.prompt,
+        device=options.device,
+        dtype=options.dtype.value,
+        max_side=options.max_side,
+        seed=options.seed,
+        cache=options.cache,
+        field=FieldOptions(flip=flip),
     )
+    settings = replace(settings, offline=settings.offline or options.offline)
+    kept = _kept[-1] if _kept else {}
+    key = repr((wanted, settings))
+    session = kept[key].again() if key in kept else Session(wanted, settings)
+    kept[key] = session
+    while len(kept) > KEPT_SESSIONS:
+        del kept[next(iter(kept))]
     current = output.current()
     dtype = str(session.dtype).removeprefix("torch.")
     current.run.update(features=session.spec.name, device=str(session.device), dtype=dtype)

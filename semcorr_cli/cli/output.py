@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the JSON envelope; raised when a key changes its meaning or goes."""
 
+PLAIN_SECONDS = 10
+"""Seconds between two lines that take a progress bar's place."""
+
 T = TypeVar("T")
 
 
@@ -117,14 +120,22 @@ class Output:
                 advance(done, "")
 
     @contextmanager
-    def bar(self, total: int, what: str) -> Iterator[Callable[[int, str], None]]:
+    def bar(self, total: int | None, what: str, *, plain: bool = False) -> Iterator[Callable[[int, str], None]]:
         """Opens a progress bar on stderr, shown if that is a terminal and a second has passed.
+
+        Args:
+            total: what there is to do; None if nobody knows.
+            what: it is that is counted.
+            plain: where stderr is no terminal, a line now and then takes the bar's place.
 
         Yields:
             What moves it: called with how much is done of `total`, and a word on how it goes.
         """
-        if self.level < 0 or not self.console.is_terminal:
+        if self.level < 0 or not (self.console.is_terminal or plain):
             yield lambda done, word: None
+            return
+        if not self.console.is_terminal:
+            yield self._plainly(total, what)
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -152,12 +163,37 @@ class Output:
             if shown:
                 bar.stop()
 
+    def _plainly(self, total: int | None, what: str) -> Callable[[int, str], None]:
+        start = last = time.monotonic()
+        first: int | None = None
+
+        def advance(done: int, word: str) -> None:
+            nonlocal last, first
+            now = time.monotonic()
+            first = done if first is None else first
+            if now - last >= PLAIN_SECONDS:
+                last = now
+                left = ""
+                if total is not None and done > first:
+                    seconds = round((total - done) * (now - start) / (done - first))
+                    left = f", {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+                self.say(f"{what}: {done:,}{'' if total is None else f' of {total:,}'}, {word}{left}")
+
+        return advance
+
     def envelope(self, error: SemcorrError | None) -> None:
         """Prints the JSON envelope, if asked for."""
-        if not self.as_json:
-            return
+        if self.as_json:
+            self.line(self.content(error))
+
+    def line(self, content: dict[str, Any]) -> None:
+        """Prints an object on stdout, as one line of JSON."""
+        self.bytes((json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+    def content(self, error: SemcorrError | None) -> dict[str, Any]:
+        """Returns the envelope's content."""
         run = {"features": None, "device": None, "dtype": None, "cached": []} | self.run
-        content = {
+        return {
             "semcorr": __version__,
             "schema": SCHEMA,
             "command": self.command,
@@ -168,7 +204,6 @@ class Output:
             "run": run | {"seconds": round(time.monotonic() - self.started, 3)},
             "errors": [] if error is None else [error.as_json()],
         }
-        self.bytes((json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
     def failure(self, error: SemcorrError) -> None:
         """Prints what went wrong, whatever the level, and what to do next."""
@@ -202,3 +237,14 @@ def guarded(command: str) -> Iterator[Output]:
         sys.stdout.flush()
         os.dup2(output.stdout, 1)
         os.close(output.stdout)
+
+
+@contextmanager
+def captured(command: str) -> Iterator[Output]:
+    """Opens the output of a command that runs inside another: it says nothing, and its envelope is read."""
+    output = Output(command, as_json=True, level=-1)
+    _current.append(output)
+    try:
+        yield output
+    finally:
+        _current.pop()

@@ -1,15 +1,13 @@
 """`semcorr train`: the network of the built-in extractor, from scratch or fine-tuned, on a folder of pictures."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from semcorr_cli.cli import output
+from semcorr_cli.cli.interruption import asked_to_stop
 from semcorr_cli.cli.options import TalkOptions
 from semcorr_cli.errors import MissingError, OutputError, UsageError
 
@@ -90,11 +88,11 @@ def train(
     trainer = Trainer(everything, recipe, run, origin)
     counts = f"{len(everything.hw)} pictures in {len(everything.names)} categories"
     out.say(f"{counts}, from step {trainer.step} to {recipe.steps}")
-    with out.bar(recipe.steps, "steps") as advance, _asked_to_stop() as asked:
+    with out.bar(recipe.steps, "steps") as advance, asked_to_stop() as caught:
         trainer.run(
             lambda done, total, losses: advance(done, f"loss {losses['pair']:.2f}"),
             None if develop is None else _developer(develop, without or [], recipe.side),
-            asked,
+            lambda: bool(caught),
         )
     write_weights(trainer.average, run / WEIGHTS, {"step": str(trainer.step)})
     out.made(str(run / WEIGHTS), None)
@@ -160,16 +158,3 @@ def _developer(folder: Path, unseen: list[str], side: int) -> "Callable[[Descrip
         return figures
 
     return told
-
-
-@contextmanager
-def _asked_to_stop() -> "Iterator[Callable[[], bool]]":
-    """Lets Ctrl-C and SIGTERM wait for the end of a step; yields what tells whether one has come."""
-    caught: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    previous = [signal.signal(number, lambda number, frame: caught.append(number)) for number in numbers]
-    try:
-        yield lambda: bool(caught)
-    finally:
-        for number, handler in zip(numbers, previous, strict=True):
-            signal.signal(number, handler)

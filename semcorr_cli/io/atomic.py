@@ -2,13 +2,14 @@
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from semcorr_cli.errors import OutputError
+from semcorr_cli.errors import DiskFullError, OutputError
 
 OVERWRITE_HINT = "choose another -o, or add --overwrite"
 
@@ -20,10 +21,11 @@ def check(path: Path, *, overwrite: bool) -> None:
         OutputError: the output exists and may not be replaced, or its folder is missing or not writable.
     """
     folder = path.parent
-    if not folder.is_dir():
-        raise OutputError(f"cannot write {path}: there is no folder {folder}", hint=f"mkdir -p {folder}")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already", hint=OVERWRITE_HINT)
+    with reported(path):  # names that are too long for the file system, for one
+        if not folder.is_dir():
+            raise OutputError(f"cannot write {path}: there is no folder {folder}", hint=f"mkdir -p {folder}")
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists already", hint=OVERWRITE_HINT)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write {path}: the folder {folder} is not writable")
 
@@ -36,13 +38,13 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         OutputError: the file cannot be written, or appeared meanwhile and may not be replaced.
     """
     check(path, overwrite=overwrite)
-    with _reported(path):
+    with reported(path):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(descriptor)
     temporary = Path(name)
     try:
         yield temporary
-        with _reported(path):
+        with reported(path):
             _settle(temporary)
             if overwrite:
                 temporary.replace(path)
@@ -65,12 +67,12 @@ def replacing_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
     check(path, overwrite=overwrite or empty)
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} is a file, not a folder for frames", hint="give -o a new folder, or a film's suffix")
-    with _reported(path):
+    with reported(path):
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
         temporary.chmod(0o777 & ~_umask())
     try:
         yield temporary
-        with _reported(path):
+        with reported(path):
             if path.exists():
                 _clear(path)
             temporary.rename(path)
@@ -78,6 +80,16 @@ def replacing_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
         raise _explained(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep(path: Path) -> None:
+    """Removes what killed writers of an output have left beside it."""
+    with contextlib.suppress(OSError):
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def _clear(folder: Path) -> None:
@@ -119,7 +131,8 @@ def _move_without_replacing(temporary: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _reported(path: Path) -> Iterator[None]:
+def reported(path: Path) -> Iterator[None]:
+    """Turns whatever the system says about a path that is written to into an OutputError."""
     try:
         yield
     except OSError as error:
@@ -128,6 +141,6 @@ def _reported(path: Path) -> Iterator[None]:
 
 def _explained(path: Path, error: OSError) -> OutputError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(f"cannot write {path}: the disk is full", hint="free some space or write elsewhere")
+        return DiskFullError(f"cannot write {path}: the disk is full", hint="free some space or write elsewhere")
     reason = error.strerror or str(error)
     return OutputError(f"cannot write {path}: {reason[:1].lower()}{reason[1:]}")

@@ -5,11 +5,12 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -20,6 +21,12 @@ SUFFIX = ".safetensors"
 
 PLACE = ("image_hw", "grid_hw", "inside")
 """Fields of a stack that say where its layers lie, kept as metadata."""
+
+LOCKS = "locks"
+"""Folder, inside the cache's, of the files that processes lock while they describe a picture."""
+
+UNCOUNTED = 64
+"""Maps that are stored at most before the folder is counted again: other processes write to it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,8 @@ class FeatureCache:
         """Names the folder, which is made when first written to, and the bytes it is kept below."""
         self.folder = folder
         self.limit = limit
+        self._expected: int | None = None  # bytes in the folder, as far as this process knows
+        self._stored = 0  # maps since they were counted
 
     @staticmethod
     def key(recipe: str, digest: str) -> str:
@@ -71,6 +80,9 @@ class FeatureCache:
             try:
                 layers = {key: layer.to("cpu", torch.float32).contiguous() for key, layer in stack.layers.items()}
                 save_file(layers, name, metadata={"place": json.dumps({key: getattr(stack, key) for key in PLACE})})
+                if self._expected is not None:
+                    self._expected += Path(name).stat().st_size
+                self._stored += 1
                 Path(name).replace(path)
             finally:
                 Path(name).unlink(missing_ok=True)
@@ -85,10 +97,26 @@ class FeatureCache:
         self.put(key, FeatureStack.single(value, (1, 1)))
         return value
 
+    @contextlib.contextmanager
+    def alone(self, keys: Sequence[str]) -> Iterator[None]:
+        """Makes sure that no other process is at these maps, so that none is made twice; where locks work, that is."""
+        with contextlib.ExitStack() as held:
+            for name in sorted({key[:2] for key in keys}):  # in one order, so that nobody waits in a circle
+                with contextlib.suppress(OSError, NotImplementedError):
+                    (self.folder / LOCKS).mkdir(parents=True, exist_ok=True)
+                    held.enter_context(FileLock(self.folder / LOCKS / name))
+            yield
+
     def info(self) -> CacheInfo:
         """Counts the files and their bytes."""
         sizes = [size for _, _, size in self._entries()]
         return CacheInfo(len(sizes), sum(sizes))
+
+    def keep(self) -> None:
+        """Keeps the folder below its limit; cheap when called often, for it is counted only now and then."""
+        if self._expected is None or self._expected > self.limit or self._stored >= UNCOUNTED:
+            self.prune()
+            self._expected, self._stored = self.info().size, 0
 
     def prune(self, limit: int | None = None) -> CacheInfo:
         """Removes the least recently used files until at most `limit` bytes (default: the cache's own) are left.

@@ -183,8 +183,10 @@ class _Search:
     def posed(self, look: Look, source: Image, candidate: Pose, target: FeatureStack, fit: SmoothOptions) -> _Found:
         """Matches the source in a pose."""
         picture = source.mirrored() if candidate.mirrored else source
-        turn = None if candidate.still else pose.turn_warp(candidate, source.hw)
-        return self.found(look, picture, turn, target, fit)
+        if candidate.still:
+            return self.found(look, picture, None, target, fit)
+        turn = pose.turn_warp(candidate, source.hw)
+        return self.found(look, picture, turn, target, fit, name=f"{candidate.angle:g}:{candidate.scale:g}")
 
     def refined(self, fine: Look, source: Image, target: Image, found: _Found) -> _Found:
         """Makes the aligned passes that pay."""
@@ -208,9 +210,15 @@ class _Search:
         target: FeatureStack,
         fit: SmoothOptions,
         held: bool = False,
+        name: str = "",
     ) -> _Found:
-        """Matches the source, drawn through a warp if there is one, with the target, and fits a map to the matches."""
+        """Matches the source, drawn through a warp if there is one, with the target, and fits a map to the matches.
+
+        A warp that other targets will ask for too has a name, so that the drawn picture need not be described again.
+        """
         drawn = source if through is None else resample.draw(source, through, mode="bilinear")
+        if name and source.digest:
+            drawn = replace(drawn, digest=f"{source.digest}:{name}")
         cycle = nearest.match(*look.compare(look.describe(drawn), target), self.options.nearest)
         matches = cycle.matches
         if through is not None:

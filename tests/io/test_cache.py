@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 
 from semcorr_cli.core.features import FeatureStack
 from semcorr_cli.io.cache import SUFFIX, CacheInfo, FeatureCache
@@ -158,3 +159,46 @@ def test_tensors_are_computed_once_and_remembered(cache: FeatureCache) -> None:
     assert len(calls) == 1
     cache.remember("another prompt", compute)
     assert len(calls) == 2
+
+
+def test_who_describes_a_picture_is_alone_with_it(cache: FeatureCache) -> None:
+    with cache.alone(["ab", "cd", "ab"]):
+        for key, is_free in (("ab", False), ("cd", False), ("ef", True)):
+            lock = FileLock(cache.folder / "locks" / key[:2])
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                assert not is_free
+            else:
+                assert is_free
+                lock.release()
+    with cache.alone(["ab"]):
+        pass
+
+
+def test_locks_are_no_maps_and_no_obstacle(cache: FeatureCache, tmp_path: Path) -> None:
+    with cache.alone(["ab"]):
+        cache.put("ab", features())
+    assert cache.info().files == 1
+    (tmp_path / "file").write_text("in the way")
+    with FeatureCache(tmp_path / "file", 1 << 20).alone(["ab"]):
+        pass
+
+
+def test_keeping_counts_the_folder_only_now_and_then(cache: FeatureCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.put("0x", features())
+    size = cache.info().size
+    small = FeatureCache(cache.folder, 3 * size)
+    small.keep()
+    calls = []
+    monkeypatch.setattr(
+        FeatureCache, "prune", lambda self, limit=None, real=FeatureCache.prune: calls.append(1) or real(self)
+    )
+    for number in range(1, 3):
+        small.put(f"{number}x", features())
+        small.keep()
+    assert calls == []
+    small.put("3x", features())
+    small.keep()
+    assert calls == [1]
+    assert small.info().size <= 3 * size

@@ -1,0 +1,105 @@
+"""The journal: what a batch has begun and finished, one JSON object a line, appended and forced to disk.
+
+A process that is killed while it writes leaves half a line at the end: it is passed over, and the next line starts
+afresh. Nothing is ever changed or removed.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semcorr_cli.errors import OutputError
+from semcorr_cli.io import atomic
+
+FORMAT = 1
+"""Version of the lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The last that is known of a job.
+
+    Attributes:
+        status: "started", "ok" or "failed".
+        recipe: digest of what the result depends on; empty while started.
+        digest: of the output; empty unless ok.
+        error: the first error of a failed job, as in the envelope.
+        verdict: what the correspondence was called, if the verb has one.
+    """
+
+    status: str
+    recipe: str = ""
+    digest: str = ""
+    error: dict[str, Any] | None = None
+    verdict: str | None = None
+
+
+class Journal:
+    """A journal that is open for appending.
+
+    Attributes:
+        path: the file.
+        jobs: the last entry of each job, by output.
+    """
+
+    def __init__(self, path: Path, verb: str) -> None:
+        """Reads what is there, and opens it.
+
+        Raises:
+            OutputError: the file cannot be written, or belongs to a batch of another verb.
+        """
+        self.path = path
+        self.jobs: dict[str, Entry] = {}
+        with atomic.reported(path):
+            for line in read(path):
+                self._take(line, verb)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            size = os.fstat(self._file).st_size
+            if size and os.pread(self._file, 1, size - 1) != b"\n":
+                os.write(self._file, b"\n")
+        if not size:
+            self.append({"journal": FORMAT, "verb": verb})
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Adds a line, which is on the disk when this returns.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        content = memoryview((json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        with atomic.reported(self.path):
+            while content:
+                content = content[os.write(self._file, content) :]
+            os.fsync(self._file)
+        self._take(line, "")
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._file)
+
+    def _take(self, line: dict[str, Any], verb: str) -> None:
+        if verb and line.get("verb", verb) != verb:
+            raise OutputError(
+                f"{self.path.parent} holds a batch of {line['verb']}, not of {verb}", hint="give -o another folder"
+            )
+        if isinstance(name := line.get("job"), str) and isinstance(status := line.get("status"), str):
+            self.jobs[name] = Entry(
+                status, line.get("recipe", ""), line.get("digest", ""), line.get("error"), line.get("verdict")
+            )
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields a journal's lines; what is no JSON object, like half a line, is passed over."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                content = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(content, dict):
+                yield content
