@@ -234,7 +234,9 @@ def test_turned_pictures_are_described_once_whatever_they_are_matched_with(
     for target in targets:
         session = opened(settings, max_side=160)
         coarse, seen = session._extractor("coarse"), []
-        monkeypatch.setattr(coarse, "describe", lambda images, real=coarse.describe, s=seen: s.append(1) or real(images))
+        monkeypatch.setattr(
+            coarse, "describe", lambda images, real=coarse.describe, s=seen: s.append(1) or real(images)
+        )
         fields.append(session.correspond(source, target))
         counts.append(len(seen))
     assert counts[0] >= 6  # both pictures, and the source in four turns
