@@ -233,7 +233,7 @@ def _choose(options: SessionOptions, settings: Settings) -> tuple[ExtractorSpec,
     for name, path in options.weights.items():
         if name not in families:
             names = ", ".join(sorted(families))
-            raise UsageError(f"--weights {name}={path}: no weights go by that name", hint=f"known: {names}")
+            raise UsageError(f"--weights names {name!r}, which is no extractor with weights", hint=f"known: {names}")
         if not path.exists():
             raise MissingError(f"--weights {name}: there is no file or folder {path}")
     wanted = extractors.AUTO if options.features == "auto" else (options.features,)

@@ -253,9 +253,11 @@ def open_session(options: FeatureOptions) -> "Session":
     flip = options.flip.value if isinstance(options, PairOptions) else Flip.NEVER.value
     wanted = SessionOptions(
         features=options.features,
-        weights={name: Path(path) for name, path in _named(options.weights, "--weights", "dino=/models/dinov2")},
+        weights={
+            name: Path(path) for name, path in _named(options.weights, "--weights", "NAME=PATH", "dino=/models/dinov2")
+        },
         adapter=options.adapter,
-        feature_options=dict(_named(options.feature_option, "--feature-option", "layer=9")),
+        feature_options=dict(_named(options.feature_option, "--feature-option", "KEY=VALUE", "layer=9")),
         prompt=options.prompt,
         device=options.device,
         dtype=options.dtype.value,
@@ -300,12 +302,12 @@ def open_pictures(paths: list[str], options: FeatureOptions) -> "list[Image]":
     return pictures
 
 
-def _named(texts: list[str] | None, option: str, example: str) -> list[tuple[str, str]]:
+def _named(texts: list[str] | None, option: str, form: str, example: str) -> list[tuple[str, str]]:
     """Returns what options of the form NAME=VALUE say."""
     found = []
     for text in texts or []:
         name, separator, value = text.partition("=")
         if not separator or not name or not value:
-            raise UsageError(f"{option} {text!r} is not NAME=VALUE", hint=f"{option} {example}")
+            raise UsageError(f"{option} {text!r} is not {form}", hint=f"{option} {example}")
         found.append((name, value))
     return found

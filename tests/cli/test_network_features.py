@@ -112,7 +112,7 @@ def test_options_prompt_and_adapter_reach_the_extractor(semcorr, pictures, tiny,
     [
         (("--feature-option", "layers=9"), 2, "there is no such option"),
         (("--feature-option", "layer=last"), 2, "must be a int"),
-        (("--feature-option", "layer"), 2, "NAME=VALUE"),
+        (("--feature-option", "layer"), 2, "KEY=VALUE"),
         (("--feature-option", "layer=99"), 2, "has 3 blocks"),
         (("--feature-option", "facet=keys"), 2, "none of token"),
         (("--prompt", "a cat"), 2, "takes no prompt"),
