@@ -34,6 +34,9 @@ def test_every_command_works(shell, semcorr, cache: Path, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     (tmp_path / "samples").symlink_to(SAMPLES)
     words = shlex.split(command)
+    for before in map(shlex.split, COMMANDS[: COMMANDS.index(command)]):
+        if "--save-points" in before and before[before.index("--save-points") + 1] in words:
+            assert semcorr(*before[1:]).code == 0
     ends = [words.index(sign) for sign in "<>" if sign in words]
     arguments = words[1 : min(ends, default=len(words))]
     if "<" in words:

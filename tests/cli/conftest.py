@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from semcorr_cli import extractors
-from semcorr_cli.extractors import ExtractorSpec
 from semcorr_cli.extractors.options import ExtractorOptions
+from semcorr_cli.extractors.spec import ExtractorSpec
 
 
 def halved(options: ExtractorOptions | None) -> ExtractorOptions | None:
-    return options and replace(options, side=options.side // 2)
+    return options and options.resized(options.side // 2)
 
 
 def small(spec: ExtractorSpec) -> ExtractorSpec:

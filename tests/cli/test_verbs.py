@@ -189,13 +189,6 @@ def test_a_morph_in_front_of_a_plate_needs_both_masks(semcorr, pictures, tmp_pat
     assert np.abs(first - np.asarray(Pillow.open(pictures[0]).convert("RGB"), np.int16)).max() <= 1
 
 
-def test_a_picture_that_becomes_itself_stays_itself(semcorr, pictures, tmp_path):
-    assert semcorr("morph", pictures[0], pictures[0], "--frames", 5, "-o", tmp_path / "frames", "-q").code == 0
-    still = np.asarray(Pillow.open(pictures[0]).convert("RGB"), np.int16)
-    for path in sorted((tmp_path / "frames").iterdir()):
-        assert np.abs(np.asarray(Pillow.open(path), np.int16) - still).max() <= 1, path.name
-
-
 def test_saved_points_can_be_edited_and_used(semcorr, pictures, tmp_path):
     points = tmp_path / "p.json"
     assert semcorr("match", *pictures, "--save-points", points, "--json", "--max-matches", 12).code == 0
