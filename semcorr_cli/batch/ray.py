@@ -77,7 +77,7 @@ class RayEngine:
             raise DeviceError(
                 f"no Ray cluster at {address or 'this machine'}: {reason}", hint="ray start --head, or no --ray-address"
             ) from None
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call, unused-ignore]
         has_gpu = device.startswith("cuda") or (device == "auto" and resources.get("GPU", 0) > 0)
         self._device = "cuda" if has_gpu else device
         self.slots = slots or max(1, int(resources.get("GPU" if has_gpu else "CPU", 1)))
