@@ -113,18 +113,16 @@ class Morph(Transition):
             yield from self._readers[which].strips(maps[which])
             return
         mix = self._dissolve.mix(maps, share)
-        for rows, first in self._readers[0].strips(maps[0]):
-            second = self._readers[1].read(maps[1], rows.start, rows.stop)
-            yield rows, mix.frame(first, second, self.frame_hw, rows.start)
+        second = self._readers[1].through(maps[1])
+        for rows, planes in self._readers[0].strips(maps[0]):
+            yield rows, mix.rows(planes, second.rows(rows.start, rows.stop), rows.start)
 
     def contributions(self, t: float) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]:
         """Returns what each picture adds to the frame at time t: linear premultiplied planes whose sum it is."""
         maps = self._maps(EASINGS[self._options.shape_easing](t))
         mix = self._dissolve.mix(maps, EASINGS[self._options.color_easing](t))
-        ends = zip(self._readers, maps, strict=True)
         first, second = (
-            mix.part(k, reader.read(map_, 0, self.frame_hw[0]), self.frame_hw, 0)
-            for k, (reader, map_) in enumerate(ends)
+            part.rows(reader.read(map_), 0) for part, reader, map_ in zip(mix.parts, self._readers, maps, strict=True)
         )
         return first, second
 
@@ -177,8 +175,9 @@ def _linear_planes(image: Image, alpha: bool) -> Float[Tensor, "c h w"]:
 
 def encoded(planes: Float[Tensor, "c h w"]) -> Tensor:
     """Returns (h, w, c) 8-bit sRGB of linear premultiplied planes."""
+    pixels = planes.permute(1, 2, 0)
     if planes.shape[0] == 3:
-        return light.to_srgb_bytes(planes).permute(1, 2, 0)
-    alpha = planes[3:]
-    rgb = light.to_srgb_bytes((planes[:3] / alpha.clamp_min(1e-6)).clamp(0, 1))
-    return torch.cat([rgb, (alpha * 255 + 0.5).clamp(0, 255).to(torch.uint8)]).permute(1, 2, 0)
+        return light.to_srgb_bytes(pixels)
+    alpha = pixels[..., 3:]
+    rgb = light.to_srgb_bytes(pixels[..., :3] / alpha.clamp_min(1e-6))
+    return torch.cat([rgb, (alpha * 255 + 0.5).clamp(0, 255).to(torch.uint8)], dim=-1)
