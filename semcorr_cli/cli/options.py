@@ -287,8 +287,17 @@ def open_session(options: FeatureOptions) -> "Session":
     return session
 
 
-def open_pictures(paths: list[str], options: FeatureOptions) -> "list[Image]":
-    """Reads pictures and records them as inputs; the masks, if there are any, belong to the first two."""
+def open_pictures(
+    paths: list[str], options: FeatureOptions, aside: "Callable[[Image], Image] | None" = None
+) -> "list[Image]":
+    """Reads pictures and records them as inputs; the masks, if there are any, belong to the first two.
+
+    Args:
+        paths: of the pictures.
+        options: masks and limits.
+        aside: what is to be kept of the last picture, which is then read first, so that two large ones need not lie in
+            memory together; None to keep it.
+    """
     from dataclasses import replace
 
     from semcorr_cli.cli import output
@@ -297,15 +306,20 @@ def open_pictures(paths: list[str], options: FeatureOptions) -> "list[Image]":
     masks = (options.source_mask, options.target_mask) if isinstance(options, PairOptions) else ()
     if [*paths, *masks].count("-") > 1:
         raise UsageError("only one input can come from stdin")
-    pictures = []
-    for path in paths:
-        pictures.append(images.load(path, max_pixels=options.max_pixels))
-        output.current().took(path, pictures[-1].hw, pictures[-1].notes)
-    for index, mask in enumerate(masks):
+    numbers = list(range(len(paths)))
+    pictures: dict[int, Image] = {}
+    sizes = {}
+    for index in numbers if aside is None else reversed(numbers):
+        picture = images.load(paths[index], max_pixels=options.max_pixels)
+        sizes[index] = picture.hw
+        mask = masks[index] if index < len(masks) else None
         if mask is not None:
-            plane = images.load_mask(mask, pictures[index].hw, max_pixels=options.max_pixels)
-            pictures[index] = replace(pictures[index], mask=plane)
-    return pictures
+            picture = replace(picture, mask=images.load_mask(mask, picture.hw, max_pixels=options.max_pixels))
+        pictures[index] = aside(picture) if aside is not None and index == numbers[-1] else picture
+        del picture
+    for index in numbers:
+        output.current().took(paths[index], sizes[index], pictures[index].notes)
+    return [pictures[index] for index in numbers]
 
 
 def _named(texts: list[str] | None, option: str, form: str, example: str) -> list[tuple[str, str]]:
