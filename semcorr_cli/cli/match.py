@@ -7,7 +7,7 @@ import typer
 
 from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import Destination, default_path, destination
-from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, open_pictures, open_session
+from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, find_objects, open_pictures, open_session
 from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def match(
     images = open_pictures([source, target], pair)
     queries = None if points is None else warps.read_points(points, images[0].hw, source)
     session = open_session(pair)
+    images = find_objects(session, images, pair)
     field = session.correspond(*images)
     out.run["cached"] = [session.cached(image) for image in images]
     verdict.report(field, pair)

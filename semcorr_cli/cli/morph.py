@@ -10,7 +10,7 @@ import typer
 
 from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import default_path, destination
-from semcorr_cli.cli.options import OUTPUT, PairOptions, open_pictures, open_session
+from semcorr_cli.cli.options import OUTPUT, PairOptions, find_objects, open_pictures, open_session
 from semcorr_cli.effects import pace
 from semcorr_cli.errors import UsageError
 
@@ -146,6 +146,7 @@ def morph(
     looks = effect.MorphOptions((shape_easing or easing).value, (color_easing or easing).value, fit.value, path.value)
     draw = Layers if masked and background is not Background.WARP else effect.Morph
     session = open_session(pair)
+    pictures = find_objects(session, pictures, pair)
     if only_points:
         morphs = [draw(*session.on_device(*pictures), None, hw, looks, by_hand)]
     else:
