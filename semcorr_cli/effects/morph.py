@@ -46,7 +46,13 @@ class MorphOptions:
 
 
 class Transition(ABC):
-    """Anything that draws the moments between two pictures."""
+    """Anything that draws the moments between two pictures.
+
+    Attributes:
+        shape: where everything is at every moment.
+    """
+
+    shape: Shape
 
     @abstractmethod
     def frame(self, t: float) -> NDArray[np.uint8]:
