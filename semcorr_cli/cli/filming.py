@@ -42,6 +42,13 @@ GIF_FPS = 50
 FILM = "Film"
 
 
+class Tempo(StrEnum):
+    """How time is laid out."""
+
+    EASED = "eased"
+    EVEN = "even"
+
+
 class Still(StrEnum):
     """What the frames in a folder are."""
 
@@ -93,6 +100,13 @@ class FilmingOptions(PairOptions):
             show_default=False,
         ),
     ] = None
+    pace: Annotated[
+        Tempo,
+        typer.Option(
+            help="eased: time follows the easing; even: frames are equally far apart, measured by eye's measure.",
+            rich_help_panel=FILM,
+        ),
+    ] = Tempo.EASED
     hold: Annotated[
         str,
         typer.Option(help="How long each picture stands still: frames (12) or time (0.5s).", rich_help_panel=FILM),

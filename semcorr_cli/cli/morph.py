@@ -1,6 +1,7 @@
 """`semcorr morph`: a film in which pictures become each other."""
 
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,13 @@ from semcorr_cli.effects import pace
 from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from semcorr_cli.core.correspondence import Correspondence
     from semcorr_cli.core.image import Image
     from semcorr_cli.core.matches import Matches
     from semcorr_cli.effects.morph import MorphOptions, Transition
+    from semcorr_cli.effects.pace import Moment
     from semcorr_cli.effects.shape import Shape
     from semcorr_cli.session import Session
 
@@ -119,7 +123,10 @@ def morph(
     even = sheet is None and place.suffix in FORMATS and FORMATS[place.suffix].even
     hw = filming.frame_hw(film, pictures[0].hw, even=even)
     by_hand = None if points is None else warps.read_pairs(points, pictures[0].hw, pictures[1].hw)
-    looks = effect.MorphOptions((shape_easing or easing).value, (color_easing or easing).value, fit.value, path.value)
+    curves = (shape_easing or easing).value, (color_easing or easing).value
+    if film.pace is filming.Tempo.EVEN and curves[0] == curves[1]:
+        curves = "linear", "linear"  # the same way, laid out anew; the straighter it is, the better it is measured
+    looks = effect.MorphOptions(*curves, fit.value, path.value)
     session = open_session(film)
     fields: list[Correspondence | None] = [None]
     if not only_points:
@@ -131,6 +138,8 @@ def morph(
     for morph_ in morphs:
         _tell_misfit(morph_.shape, by_hand is not None)
     moments = timing.moments(len(morphs)) if sheet is None else pace.spread(len(morphs), sheet[0] * sheet[1])
+    if film.pace is filming.Tempo.EVEN:
+        moments = _evenly(moments, morphs, timing.frames - 1)
     count = timing.count(len(morphs)) if sheet is None else sheet[0] * sheet[1]
     out.result.update(frames=count, fps=float(how.fps), seconds=round(float(count / how.fps), 3), loop=film.loop)
     out.result.update(hw=list(hw))
@@ -144,6 +153,18 @@ def morph(
         for frame in out.progress(effect.frames(morphs, moments), count, "frames"):
             writer.write(frame)
     session.close()
+
+
+def _evenly(moments: "Iterator[Moment]", morphs: "list[Transition]", steps: int) -> "Iterator[Moment]":
+    """Lays moments out so that frames look equally far apart; tells how even they were and are."""
+    from semcorr_cli.effects import retime
+
+    tempos = [retime.even(partial(morph_.small, longer=retime.LOOK_SIDE), steps) for morph_ in morphs]
+    out = output.current()
+    out.result["unevenness"] = [[round(tempo.before, 3), round(tempo.unevenness, 3)] for tempo in tempos]
+    for tempo in tempos:
+        out.note(f"steps between frames differ by {100 * tempo.unevenness:.0f} %, not by {100 * tempo.before:.0f} %")
+    return retime.retimed(moments, tempos)
 
 
 def _check(

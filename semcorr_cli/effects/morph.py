@@ -22,7 +22,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.effects.controls import Controls
-from semcorr_cli.effects.dissolve import Dissolve
+from semcorr_cli.effects.dissolve import Dissolve, low
 from semcorr_cli.effects.pace import EASINGS, Moment
 from semcorr_cli.effects.placement import Placement
 from semcorr_cli.effects.shape import Shape
@@ -57,6 +57,10 @@ class Transition(ABC):
     @abstractmethod
     def frame(self, t: float) -> NDArray[np.uint8]:
         """Returns the frame at time t in [0, 1]: (h, w, 3), or (h, w, 4) when either picture has alpha."""
+
+    @abstractmethod
+    def small(self, t: float, longer: int) -> Float[Tensor, "c h w"]:
+        """Returns a small copy of the frame at time t, `longer` pixels long at most: linear premultiplied planes."""
 
 
 class Morph(Transition):
@@ -122,6 +126,15 @@ class Morph(Transition):
         for rows, first in self._readers[0].strips(maps[0]):
             second = self._readers[1].read(maps[1], rows.start, rows.stop)
             yield rows, mix.frame(first, second, self.frame_hw, rows.start)
+
+    def small(self, t: float, longer: int) -> Float[Tensor, "c h w"]:
+        """Returns a small copy of the frame at time t, `longer` pixels long at most: linear premultiplied planes."""
+        maps = self._maps(EASINGS[self._options.shape_easing](t))
+        share = EASINGS[self._options.color_easing](t)
+        first, second = (low(reader, map_, longer) for reader, map_ in zip(self._readers, maps, strict=True))
+        if share in (0.0, 1.0):
+            return second if share else first
+        return self._dissolve.mix(maps, share).frame(first, second, (first.shape[1], first.shape[2]), 0)
 
     def contributions(self, t: float) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]:
         """Returns what each picture adds to the frame at time t: linear premultiplied planes whose sum it is."""
