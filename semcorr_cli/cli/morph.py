@@ -50,6 +50,13 @@ class Travel(StrEnum):
     STRAIGHT = "straight"
 
 
+class Blend(StrEnum):
+    """How colours change over."""
+
+    DISSOLVE = "dissolve"
+    LAPLACIAN = "laplacian"
+
+
 class Background(StrEnum):
     """What happens behind the objects."""
 
@@ -83,6 +90,12 @@ def morph(
         bool, typer.Option("--only-points", help="Use the pairs of --points alone; nothing is matched.")
     ] = False,
     path: Annotated[Travel, typer.Option(help="Parts turn with the whole, or travel straight.")] = Travel.ARC,
+    blend: Annotated[
+        Blend,
+        typer.Option(
+            help="dissolve: softly; laplacian: each band of detail in its own time, crisper in between, more contrast."
+        ),
+    ] = Blend.DISSOLVE,
     background: Annotated[
         Background,
         typer.Option(
@@ -126,7 +139,7 @@ def morph(
     curves = (shape_easing or easing).value, (color_easing or easing).value
     if film.pace is filming.Tempo.EVEN and curves[0] == curves[1]:
         curves = "linear", "linear"  # the same way, laid out anew; the straighter it is, the better it is measured
-    looks = effect.MorphOptions(*curves, fit.value, path.value)
+    looks = effect.MorphOptions(*curves, fit.value, path.value, blend.value)
     session = open_session(film)
     fields: list[Correspondence | None] = [None]
     if not only_points:

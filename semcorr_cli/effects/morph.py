@@ -37,12 +37,14 @@ class MorphOptions:
         color_easing: curve of the dissolve.
         fit: how a picture of another shape than the frame is placed in it.
         path: how control points travel; one of `controls.PATHS`.
+        blend: "dissolve", or "laplacian" for every band in its own time.
     """
 
     shape_easing: str = "smoothstep"
     color_easing: str = "smoothstep"
     fit: str = "auto"
     path: str = "arc"
+    blend: str = "dissolve"
 
 
 class Transition(ABC):
@@ -122,6 +124,11 @@ class Morph(Transition):
             which = int(share)
             yield from self._readers[which].strips(maps[which])
             return
+        if self._options.blend == "laplacian":
+            ends = zip(self._readers, maps, strict=True)
+            first, second = (reader.read(map_, 0, self.frame_hw[0]) for reader, map_ in ends)
+            yield slice(0, self.frame_hw[0]), self._dissolve.bands(maps, share).blend(first, second)
+            return
         mix = self._dissolve.mix(maps, share)
         for rows, first in self._readers[0].strips(maps[0]):
             second = self._readers[1].read(maps[1], rows.start, rows.stop)
@@ -139,8 +146,13 @@ class Morph(Transition):
     def contributions(self, t: float) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]:
         """Returns what each picture adds to the frame at time t: linear premultiplied planes whose sum it is."""
         maps = self._maps(EASINGS[self._options.shape_easing](t))
-        mix = self._dissolve.mix(maps, EASINGS[self._options.color_easing](t))
+        share = EASINGS[self._options.color_easing](t)
         ends = zip(self._readers, maps, strict=True)
+        if self._options.blend == "laplacian":
+            bands = self._dissolve.bands(maps, share)
+            first, second = (reader.read(map_, 0, self.frame_hw[0]) for reader, map_ in ends)
+            return first - bands.gathered(first), bands.gathered(second)
+        mix = self._dissolve.mix(maps, share)
         first, second = (
             mix.part(k, reader.read(map_, 0, self.frame_hw[0]), self.frame_hw, 0)
             for k, (reader, map_) in enumerate(ends)

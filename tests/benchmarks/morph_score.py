@@ -5,12 +5,12 @@ same control points.
 
 "rendered": in-between frames against the true in-between, PSNR and SSIM, for every two samples of a kind. FOLDER keeps
 the true pictures, made by samples/make.py when they are not there (half a minute a pair). "masked" is ours when the
-masks are given.
+masks are given, "laplacian" ours with --blend laplacian.
 "photographs": ghosting of pairs whose verdict is good. Ghosting is the energy of edges that are seen twice: in windows,
 the geometric mean of the energies of the two pictures' contributions' edges less their correlation; it is none where
 edges coincide or only one picture is seen. Mean over seven moments; reported as a share of the cross-dissolve's.
-Pace: standard deviation of the steps between neighbouring frames over their mean; 0 is even. Most of it is the easing's,
-which is meant; --pace even levels out both.
+Pace: standard deviation of the steps between neighbouring frames over their mean; 0 is even. Most of it is
+the easing's, which is meant; --pace even levels out both.
 """
 
 import argparse
@@ -63,6 +63,7 @@ class Methods:
     def __init__(self, source: Image, target: Image, session: Session, hw: Hw, options: MorphOptions) -> None:
         self.field = session.correspond(source, target)
         self.morph = Morph(source, target, self.field, hw, options)
+        self.banded = Morph(source, target, self.field, hw, replace(options, blend="laplacian"))
         self.options = options
         # A still morph places both pictures in the frame.
         still = Morph(source, target, None, hw, options)
@@ -74,7 +75,8 @@ class Methods:
         self.hw = hw
 
     def table(self) -> dict[str, Contributions]:
-        return {"dissolve": self.dissolve, "triangles": self.triangles, "ours": self.morph.contributions}
+        ours = {"ours": self.morph.contributions, "laplacian": self.banded.contributions}
+        return {"dissolve": self.dissolve, "triangles": self.triangles, **ours}
 
     def dissolve(self, t: float) -> tuple[Planes, Planes]:
         share = EASINGS[self.options.color_easing](t)
