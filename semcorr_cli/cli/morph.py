@@ -96,6 +96,12 @@ def morph(
             help="dissolve: softly; laplacian: each band of detail in its own time, crisper in between, more contrast."
         ),
     ] = Blend.DISSOLVE,
+    color_transfer: Annotated[
+        bool,
+        typer.Option(
+            "--color-transfer", help="Both pictures take on the colours of the moment: no pop of exposure or hue."
+        ),
+    ] = False,
     background: Annotated[
         Background,
         typer.Option(
@@ -139,7 +145,7 @@ def morph(
     curves = (shape_easing or easing).value, (color_easing or easing).value
     if film.pace is filming.Tempo.EVEN and curves[0] == curves[1]:
         curves = "linear", "linear"  # the same way, laid out anew; the straighter it is, the better it is measured
-    looks = effect.MorphOptions(*curves, fit.value, path.value, blend.value)
+    looks = effect.MorphOptions(*curves, fit.value, path.value, blend.value, color_transfer)
     session = open_session(film)
     fields: list[Correspondence | None] = [None]
     if not only_points:

@@ -20,6 +20,7 @@ from semcorr_cli.core.resample import Reader
 from semcorr_cli.core.warp import Warp, read_block
 from semcorr_cli.effects.placement import Placement
 from semcorr_cli.effects.pyramid import Bands
+from semcorr_cli.effects.ramp import Tone
 from semcorr_cli.effects.shape import depth
 
 FEATHER = 0.07
@@ -117,19 +118,20 @@ class Dissolve:
         self._lead = lead(first[:3], second[:3])
         self._readers = readers
 
-    def mix(self, maps: tuple[Warp, Warp], share: float) -> Mix:
+    def mix(self, maps: tuple[Warp, Warp], share: float, tones: tuple[Tone, Tone] | None = None) -> Mix:
         """Returns how the pictures are mixed at a moment; where one picture ends, the other takes over.
 
         Args:
             maps: from the frame into both pictures, at this moment.
             share: of the second picture, where nothing clashes.
+            tones: what is done to the pictures' colours before they are mixed.
         """
         clashing = self._read(self._clash, maps[1].nodes)
         pace = 1 - (1 - QUICKEST) * clashing
         fine = ((share - 0.5) / pace + 0.5).clamp(0, 1)
         fine = torch.lerp(fine, fine * fine * (3 - 2 * fine), clashing)
         fine = within(maps, fine)[..., None]
-        tints = [nodes_of(part, fine) for part in self._tints(maps, share, clashing)]
+        tints = [nodes_of(part, fine) for part in self._tints(maps, share, clashing, tones)]
         first, second = ((part[..., :3], part[..., 3:]) for part in tints)
         return Mix((1 - fine, fine), (first[0], second[0]), (first[1], second[1]))
 
@@ -156,10 +158,16 @@ class Dissolve:
         return read[0, 0]
 
     def _tints(
-        self, maps: tuple[Warp, Warp], share: float, clashing: Float[Tensor, "r c"]
+        self,
+        maps: tuple[Warp, Warp],
+        share: float,
+        clashing: Float[Tensor, "r c"],
+        tones: tuple[Tone, Tone] | None,
     ) -> tuple[Float[Tensor, "6 u v"], Float[Tensor, "6 u v"]]:
         """Returns gain and lift of each picture on a coarse grid over the frame."""
         first, second = (low(reader, map_, BROAD_CELLS) for reader, map_ in zip(self._readers, maps, strict=True))
+        if tones is not None:
+            first, second = tones[0].apply(first), tones[1].apply(second)
         where = functional.interpolate(clashing[None, None], size=first.shape[1:], mode="area")[0]
         if first.shape[0] == 4:
             where = where * torch.minimum(first[3:], second[3:])

@@ -25,7 +25,11 @@ from semcorr_cli.effects.controls import Controls
 from semcorr_cli.effects.dissolve import Dissolve, low
 from semcorr_cli.effects.pace import EASINGS, Moment
 from semcorr_cli.effects.placement import Placement
+from semcorr_cli.effects.ramp import Ramp, Tone
 from semcorr_cli.effects.shape import Shape
+
+Pair = tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]
+"""Linear premultiplied planes of the two pictures in the same rows of a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class MorphOptions:
         fit: how a picture of another shape than the frame is placed in it.
         path: how control points travel; one of `controls.PATHS`.
         blend: "dissolve", or "laplacian" for every band in its own time.
+        color_transfer: both pictures take on the colours of the moment.
     """
 
     shape_easing: str = "smoothstep"
@@ -45,6 +50,7 @@ class MorphOptions:
     fit: str = "auto"
     path: str = "arc"
     blend: str = "dissolve"
+    color_transfer: bool = False
 
 
 class Transition(ABC):
@@ -107,6 +113,7 @@ class Morph(Transition):
             resample.Reader(_linear_planes(image, self._alpha), beyond="reflection") for image in (source, target)
         )
         self._readers = (first, second)
+        self._ramp = Ramp(source, target) if options.color_transfer else None
         self._dissolve = Dissolve(self._readers, self._maps(1.0), places[1], frame_hw)
 
     def frame(self, t: float) -> NDArray[np.uint8]:
@@ -118,46 +125,58 @@ class Morph(Transition):
 
     def strips(self, t: float) -> Iterator[tuple[slice, Float[Tensor, "c h w"]]]:
         """Yields the frame at time t in [0, 1] as linear premultiplied planes of consecutive rows."""
-        maps = self._maps(EASINGS[self._options.shape_easing](t))
-        share = EASINGS[self._options.color_easing](t)
+        maps, share = self._at(t)
         if share in (0.0, 1.0):
             which = int(share)
             yield from self._readers[which].strips(maps[which])
             return
+        tones = self._tones(share)
         if self._options.blend == "laplacian":
-            ends = zip(self._readers, maps, strict=True)
-            first, second = (reader.read(map_, 0, self.frame_hw[0]) for reader, map_ in ends)
+            first, second = self._toned(self._read(maps), tones)
             yield slice(0, self.frame_hw[0]), self._dissolve.bands(maps, share).blend(first, second)
             return
-        mix = self._dissolve.mix(maps, share)
+        mix = self._dissolve.mix(maps, share, tones)
         for rows, first in self._readers[0].strips(maps[0]):
-            second = self._readers[1].read(maps[1], rows.start, rows.stop)
-            yield rows, mix.frame(first, second, self.frame_hw, rows.start)
+            pair = first, self._readers[1].read(maps[1], rows.start, rows.stop)
+            yield rows, mix.frame(*self._toned(pair, tones), self.frame_hw, rows.start)
 
     def small(self, t: float, longer: int) -> Float[Tensor, "c h w"]:
         """Returns a small copy of the frame at time t, `longer` pixels long at most: linear premultiplied planes."""
-        maps = self._maps(EASINGS[self._options.shape_easing](t))
-        share = EASINGS[self._options.color_easing](t)
+        maps, share = self._at(t)
         first, second = (low(reader, map_, longer) for reader, map_ in zip(self._readers, maps, strict=True))
         if share in (0.0, 1.0):
             return second if share else first
-        return self._dissolve.mix(maps, share).frame(first, second, (first.shape[1], first.shape[2]), 0)
+        tones = self._tones(share)
+        mix = self._dissolve.mix(maps, share, tones)
+        return mix.frame(*self._toned((first, second), tones), (first.shape[1], first.shape[2]), 0)
 
     def contributions(self, t: float) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]:
         """Returns what each picture adds to the frame at time t: linear premultiplied planes whose sum it is."""
-        maps = self._maps(EASINGS[self._options.shape_easing](t))
-        share = EASINGS[self._options.color_easing](t)
-        ends = zip(self._readers, maps, strict=True)
+        maps, share = self._at(t)
+        tones = self._tones(share)
+        first, second = self._toned(self._read(maps), tones)
         if self._options.blend == "laplacian":
             bands = self._dissolve.bands(maps, share)
-            first, second = (reader.read(map_, 0, self.frame_hw[0]) for reader, map_ in ends)
             return first - bands.gathered(first), bands.gathered(second)
-        mix = self._dissolve.mix(maps, share)
+        mix = self._dissolve.mix(maps, share, tones)
+        return mix.part(0, first, self.frame_hw, 0), mix.part(1, second, self.frame_hw, 0)
+
+    def _at(self, t: float) -> tuple[tuple[Warp, Warp], float]:
+        """Returns the maps from the frame at time t into both pictures, and the second picture's share."""
+        return self._maps(EASINGS[self._options.shape_easing](t)), EASINGS[self._options.color_easing](t)
+
+    def _read(self, maps: tuple[Warp, Warp]) -> Pair:
         first, second = (
-            mix.part(k, reader.read(map_, 0, self.frame_hw[0]), self.frame_hw, 0)
-            for k, (reader, map_) in enumerate(ends)
+            reader.read(map_, 0, self.frame_hw[0]) for reader, map_ in zip(self._readers, maps, strict=True)
         )
         return first, second
+
+    def _tones(self, share: float) -> tuple[Tone, Tone] | None:
+        return None if self._ramp is None else self._ramp.at(share)
+
+    @staticmethod
+    def _toned(pair: Pair, tones: tuple[Tone, Tone] | None) -> Pair:
+        return pair if tones is None else (tones[0].apply(pair[0]), tones[1].apply(pair[1]))
 
     def _maps(self, s: float) -> tuple[Warp, Warp]:
         first, second = self.shape.maps(s)
