@@ -17,8 +17,8 @@ WORN = [MorphOptions(color_transfer=True, blend=blend) for blend in ("dissolve",
 
 def warm(image: Image) -> Image:
     """Returns a picture in other light: redder, and of less contrast."""
-    tint = torch.tensor([0.9, 0.6, 0.4])[:, None, None]
-    return replace(image, rgb=image.rgb * tint * 0.7 + 0.08, digest="")
+    tint = torch.tensor([1.0, 0.85, 0.75])[:, None, None]
+    return replace(image, rgb=image.rgb * tint * 0.8 + 0.05, digest="")
 
 
 def codes(image: Image) -> np.ndarray:
