@@ -12,6 +12,9 @@ from semcorr_cli.core.coords import Hw
 from semcorr_cli.io.film import FilmFormat, FilmOptions, Frame, FrameWriter
 from semcorr_cli.io.palette import Palette
 
+ANMF_FLAGS, NO_BLENDING = 15, 2
+"""Where a WebP frame says how it is laid on the last one, and how it says not at all."""
+
 
 class Encoder(FrameWriter):
     """Hands frames to an encoder, and what comes out of it to a container."""
@@ -29,7 +32,12 @@ class Encoder(FrameWriter):
             alpha: frames have four channels and the format keeps the fourth.
             palette: reduces frames to 256 colours where the format needs it.
         """
+        # Each WebP frame is a picture of its own: FFmpeg's encoder of WebP films adds up errors from frame to frame.
+        self._is_webp = kind.codec == "libwebp"
+        self._path = path
         self._alpha = alpha
+        self._last: Frame | None = None
+        self._is_held = False
         self._palette = palette
         self._count = 0
         self._fps = options.fps
@@ -48,21 +56,31 @@ class Encoder(FrameWriter):
         """Appends a frame."""
         if frame.shape[2] == 4 and not self._alpha:
             raise ValueError("frames with alpha handed to a film without")
-        picture = self._picture(frame)
-        picture.pts = self._count
-        picture.time_base = 1 / self._fps
-        self._container.mux(self._stream.encode(picture))
+        self._is_held = self._is_webp and frame is self._last
+        if not self._is_held:  # what is held is shown for longer
+            self._encode(frame, self._count)
         self._count += 1
 
     def finish(self) -> None:
         """Hands over what the encoder has kept back."""
+        if self._is_held and self._last is not None:
+            self._encode(self._last, self._count - 1)
         self._container.mux(self._stream.encode(None))
         self._container.close()
+        if self._is_webp:
+            _replacing_each_other(self._path)
 
     def close(self) -> None:
         """Lets go of the file."""
         with contextlib.suppress(av.error.FFmpegError):
             self._container.close()
+
+    def _encode(self, frame: Frame, number: int) -> None:
+        picture = self._picture(frame)
+        picture.pts = number
+        picture.time_base = 1 / self._fps
+        self._container.mux(self._stream.encode(picture))
+        self._last = frame if self._is_webp else None
 
     def _picture(self, frame: Frame) -> av.VideoFrame:
         if self._stream.pix_fmt == "pal8":
@@ -95,7 +113,7 @@ def _codec_options(kind: FilmFormat, options: FilmOptions) -> dict[str, str]:
         return {"crf": _rate(options, 55 - 35 * share), "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
     if kind.codec == "libsvtav1":
         return {"crf": _rate(options, 55 - 35 * share), "preset": "8", "svtav1-params": "logical-processors=0"}
-    if kind.codec == "libwebp_anim":
+    if kind.codec == "libwebp":
         return {"quality": str(options.quality), "compression_level": "4"}
     if kind.codec == "apng":
         return {"pred": "mixed"}
@@ -104,3 +122,17 @@ def _codec_options(kind: FilmFormat, options: FilmOptions) -> dict[str, str]:
 
 def _rate(options: FilmOptions, of_quality: float) -> str:
     return str(round(of_quality) if options.crf is None else options.crf)
+
+
+def _replacing_each_other(path: Path) -> None:
+    """Marks the frames of a WebP film as replacing the last one rather than lying on it, which shows through."""
+    with path.open("r+b") as file:
+        file.seek(12)
+        while len(header := file.read(8)) == 8:
+            start, length = file.tell(), int.from_bytes(header[4:], "little")
+            if header[:4] == b"ANMF":
+                file.seek(start + ANMF_FLAGS)
+                flags = file.read(1)[0]
+                file.seek(start + ANMF_FLAGS)
+                file.write(bytes([flags | NO_BLENDING]))
+            file.seek(start + length + length % 2)

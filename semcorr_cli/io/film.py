@@ -41,7 +41,7 @@ class FilmFormat:
 
 FORMATS = {
     ".gif": FilmFormat("gif", "gif", "pal8", "pal8", even=False, loops=True, coarsest=None, loses=False),
-    ".webp": FilmFormat("webp", "libwebp_anim", "bgra", "bgra", even=False, loops=True, coarsest=None, loses=True),
+    ".webp": FilmFormat("webp", "libwebp", "bgra", "bgra", even=False, loops=True, coarsest=None, loses=True),
     ".png": FilmFormat("apng", "apng", "rgb24", "rgba", even=False, loops=True, coarsest=None, loses=False),
     ".apng": FilmFormat("apng", "apng", "rgb24", "rgba", even=False, loops=True, coarsest=None, loses=False),
     ".avif": FilmFormat("avif", "libsvtav1", "yuv420p", "rgba", even=True, loops=True, coarsest=63, loses=True),

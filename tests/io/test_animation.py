@@ -171,6 +171,25 @@ def avif_plays(content: bytes) -> int:
     return 0 if duration >= 1 << 62 else round(duration / once)
 
 
+@pytest.mark.parametrize("suffix", [".webp", ".mp4", ".webm", ".avif"])
+def test_a_long_film_does_not_get_worse(suffix: str, tmp_path: Path) -> None:
+    path, count = tmp_path / f"film{suffix}", 40
+    made = [np.roll(textured((48, 64)), k, axis=1) for k in range(count)]
+    film(path, iter(made), (48, 64))
+    errors = [np.abs(f[..., :3].astype(int) - m).mean() for f, m in zip(read_back(path), made, strict=True)]
+    assert np.mean(errors[-5:]) < 1.5 * np.mean(errors[:5]) + 0.5
+
+
+def test_held_pictures_cost_a_webp_nothing(tmp_path: Path) -> None:
+    for held in (0, 30):
+        path = tmp_path / f"film{held}.webp"
+        one, other = frames(SIZES[0], count=2)
+        film(path, iter([one, *[other] * (1 + held)]), SIZES[0])
+        assert milliseconds(path) == pytest.approx(100 * (2 + held), abs=1)
+        assert np.abs(read_back(path)[-1][..., :3].astype(int) - other).mean() < 4
+    assert (tmp_path / "film30.webp").stat().st_size < 1.6 * (tmp_path / "film0.webp").stat().st_size
+
+
 def test_mp4_starts_at_once_and_plays_everywhere(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     film(path, frames(SIZES[0]), SIZES[0])
