@@ -116,7 +116,9 @@ def predict(pairs: Iterable[TruePair], session: Session, prediction: str) -> Ite
 
 
 def _changed(image: Image, change: Change | None) -> Image:
-    return image if change is None else change.apply(image, images.load(str(change.background)))
+    if change is None:
+        return image
+    return change.apply(image, None if change.background is None else images.load(str(change.background)))
 
 
 def score(scored: list[Scored], protocol: Protocol) -> Scores:

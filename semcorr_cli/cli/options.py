@@ -169,7 +169,16 @@ class FeatureOptions(ArtefactOptions):
 
 
 @dataclass(frozen=True, slots=True)
-class PairOptions(FeatureOptions):
+class MatchOptions(FeatureOptions):
+    """Options of every verb that matches pictures, be it many pairs."""
+
+    flip: Annotated[
+        Flip, typer.Option(help="Mirror the source: if it matches better, never, or always.", rich_help_panel=FEATURES)
+    ] = Flip.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class PairOptions(MatchOptions):
     """Options of every verb that matches a pair of pictures."""
 
     source_mask: Annotated[
@@ -182,9 +191,6 @@ class PairOptions(FeatureOptions):
         str | None,
         typer.Option(help="The same for the target.", rich_help_panel=FEATURES, show_default=False),
     ] = None
-    flip: Annotated[
-        Flip, typer.Option(help="Mirror the source: if it matches better, never, or always.", rich_help_panel=FEATURES)
-    ] = Flip.AUTO
     min_quality: Annotated[
         MinQuality | None,
         typer.Option(help="Fail with exit code 7 below this verdict.", rich_help_panel=RUN, show_default=False),
@@ -250,7 +256,7 @@ def open_session(options: FeatureOptions) -> "Session":
     from semcorr_cli.settings import Settings
 
     settings = Settings.from_environment()
-    flip = options.flip.value if isinstance(options, PairOptions) else Flip.NEVER.value
+    flip = options.flip.value if isinstance(options, MatchOptions) else Flip.NEVER.value
     wanted = SessionOptions(
         features=options.features,
         weights={
