@@ -7,7 +7,7 @@ linear light. Wolberg, "Image morphing: a survey" (1998), sections 3 and 4.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.effects.controls import Controls
-from semcorr_cli.effects.dissolve import Dissolve, low
+from semcorr_cli.effects.dissolve import Dissolve
 from semcorr_cli.effects.pace import EASINGS, Moment
 from semcorr_cli.effects.placement import Placement
 from semcorr_cli.effects.ramp import Ramp, Tone
@@ -132,23 +132,26 @@ class Morph(Transition):
             return
         tones = self._tones(share)
         if self._options.blend == "laplacian":
-            first, second = self._toned(self._read(maps), tones)
-            yield slice(0, self.frame_hw[0]), self._dissolve.bands(maps, share).blend(first, second)
+            yield slice(0, self.frame_hw[0]), self._banded(maps, share, tones)
             return
         mix = self._dissolve.mix(maps, share, tones)
-        for rows, first in self._readers[0].strips(maps[0]):
-            pair = first, self._readers[1].read(maps[1], rows.start, rows.stop)
-            yield rows, mix.frame(*self._toned(pair, tones), self.frame_hw, rows.start)
+        second = self._readers[1].through(maps[1])
+        for rows, planes in self._readers[0].strips(maps[0]):
+            pair = self._toned((planes, second.rows(rows.start, rows.stop)), tones)
+            yield rows, mix.rows(*pair, rows.start)
 
     def small(self, t: float, longer: int) -> Float[Tensor, "c h w"]:
         """Returns a small copy of the frame at time t, `longer` pixels long at most: linear premultiplied planes."""
         maps, share = self._at(t)
-        first, second = (low(reader, map_, longer) for reader, map_ in zip(self._readers, maps, strict=True))
+        scale = min(1.0, longer / max(self.frame_hw))
+        hw = max(1, round(self.frame_hw[0] * scale)), max(1, round(self.frame_hw[1] * scale))
+        maps = replace(maps[0], target_hw=hw), replace(maps[1], target_hw=hw)
         if share in (0.0, 1.0):
-            return second if share else first
+            return self._readers[int(share)].read(maps[int(share)])
         tones = self._tones(share)
-        mix = self._dissolve.mix(maps, share, tones)
-        return mix.frame(*self._toned((first, second), tones), (first.shape[1], first.shape[2]), 0)
+        if self._options.blend == "laplacian":
+            return self._banded(maps, share, tones)
+        return self._dissolve.mix(maps, share, tones).rows(*self._toned(self._read(maps), tones), 0)
 
     def contributions(self, t: float) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]:
         """Returns what each picture adds to the frame at time t: linear premultiplied planes whose sum it is."""
@@ -158,17 +161,18 @@ class Morph(Transition):
         if self._options.blend == "laplacian":
             bands = self._dissolve.bands(maps, share)
             return first - bands.gathered(first), bands.gathered(second)
-        mix = self._dissolve.mix(maps, share, tones)
-        return mix.part(0, first, self.frame_hw, 0), mix.part(1, second, self.frame_hw, 0)
+        parts = self._dissolve.mix(maps, share, tones).parts
+        return parts[0].rows(first, 0), parts[1].rows(second, 0)
+
+    def _banded(self, maps: tuple[Warp, Warp], share: float, tones: tuple[Tone, Tone] | None) -> Float[Tensor, "c h w"]:
+        return self._dissolve.bands(maps, share).blend(*self._toned(self._read(maps), tones))
 
     def _at(self, t: float) -> tuple[tuple[Warp, Warp], float]:
         """Returns the maps from the frame at time t into both pictures, and the second picture's share."""
         return self._maps(EASINGS[self._options.shape_easing](t)), EASINGS[self._options.color_easing](t)
 
     def _read(self, maps: tuple[Warp, Warp]) -> Pair:
-        first, second = (
-            reader.read(map_, 0, self.frame_hw[0]) for reader, map_ in zip(self._readers, maps, strict=True)
-        )
+        first, second = (reader.read(map_) for reader, map_ in zip(self._readers, maps, strict=True))
         return first, second
 
     def _tones(self, share: float) -> tuple[Tone, Tone] | None:
@@ -227,8 +231,9 @@ def _linear_planes(image: Image, alpha: bool) -> Float[Tensor, "c h w"]:
 
 def encoded(planes: Float[Tensor, "c h w"]) -> Tensor:
     """Returns (h, w, c) 8-bit sRGB of linear premultiplied planes."""
+    pixels = planes.permute(1, 2, 0)
     if planes.shape[0] == 3:
-        return light.to_srgb_bytes(planes).permute(1, 2, 0)
-    alpha = planes[3:]
-    rgb = light.to_srgb_bytes((planes[:3] / alpha.clamp_min(1e-6)).clamp(0, 1))
-    return torch.cat([rgb, (alpha * 255 + 0.5).clamp(0, 255).to(torch.uint8)]).permute(1, 2, 0)
+        return light.to_srgb_bytes(pixels)
+    alpha = pixels[..., 3:]
+    rgb = light.to_srgb_bytes(pixels[..., :3] / alpha.clamp_min(1e-6))
+    return torch.cat([rgb, (alpha * 255 + 0.5).clamp(0, 255).to(torch.uint8)], dim=-1)
