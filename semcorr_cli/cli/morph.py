@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semcorr_cli.cli import filming, output, verdict
+from semcorr_cli.cli import filming, formats, output, timing, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.filming import FilmingOptions
 from semcorr_cli.cli.options import PairOptions, open_pictures, open_session
@@ -128,12 +128,12 @@ def morph(
     """  # noqa: D301, D415 (help shows examples first; \\b keeps their lines)
     _check(images, points, only_points, background, film)
     out = output.current()
-    place = destination(film, default_path(images[0], "morph", _usual(film)), filming.SUFFIXES)
-    sheet = filming.grid(film, place.suffix)
-    timing = filming.pace(film, len(images) - 1)
+    place = destination(film, default_path(images[0], "morph", _usual(film)), formats.SUFFIXES)
+    sheet = formats.grid(film, place.suffix)
+    order = timing.pace(film, len(images) - 1)
     out.say(f"morphing {' to '.join(images)}")
-    how = filming.written(film, place.suffix)
-    pictures = _opened(images, background, film, transparent=filming.has_alpha(place.suffix, how))
+    how = formats.written(film, place.suffix)
+    pictures = _opened(images, background, film, transparent=formats.has_alpha(place.suffix, how))
 
     from semcorr_cli.effects import morph as effect
     from semcorr_cli.io import animation, stills, warps
@@ -156,10 +156,10 @@ def morph(
     ]
     for morph_ in morphs:
         _tell_misfit(morph_.shape, by_hand is not None)
-    moments = timing.moments(len(morphs)) if sheet is None else pace.spread(len(morphs), sheet[0] * sheet[1])
+    moments = order.moments(len(morphs)) if sheet is None else pace.spread(len(morphs), sheet[0] * sheet[1])
     if film.pace is filming.Tempo.EVEN:
-        moments = _evenly(moments, morphs, timing.frames - 1)
-    count = timing.count(len(morphs)) if sheet is None else sheet[0] * sheet[1]
+        moments = _evenly(moments, morphs, order.frames - 1)
+    count = order.count(len(morphs)) if sheet is None else sheet[0] * sheet[1]
     out.result.update(frames=count, fps=float(how.fps), seconds=round(float(count / how.fps), 3), loop=film.loop)
     out.result.update(hw=list(hw))
     alpha = any(picture.alpha is not None for picture in pictures) or background is Background.TRANSPARENT
