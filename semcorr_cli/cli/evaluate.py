@@ -10,6 +10,7 @@ import typer
 from rich.table import Table as RichTable
 
 from semcorr_cli import __version__
+from semcorr_cli.batch.recipe import Digests
 from semcorr_cli.cli import output
 from semcorr_cli.cli.destination import Destination, destination
 from semcorr_cli.cli.options import MatchOptions, open_session
@@ -129,37 +130,34 @@ def evaluate(
     session = open_session(options)
     conditions = {
         "data set": dataset.value,
+        "directory": str(directory.resolve()),
         "split": split or "test",
         "predict": predict.value,
         "protocol": str(counting),
         "alphas": list(counting.alphas),
-        "hard": None if selection.changes is None else selection.changes.value,
-    }
-    everything = conditions | _settings(options, session)
-    with nullcontext() if log is None else evaluation.Log(log, everything) as known:
+        "hard": None if wanted is None else wanted.value,
+    } | _settings(options, session)
+    with nullcontext() if log is None else evaluation.Log(log, conditions) as known:
         out.say(f"{len(selection)} {'hard ' if hard else ''}pairs of {dataset.value}, {predict.value}")
         if known is not None and known.rows:
             out.say(f"{log} knows {len(known.rows)} of the results")
         with out.bar(len(selection), "pairs", plain=True) as advance:
             rows = evaluation.run(selection, session, predict.value, counting, known, lambda done: advance(done, ""))
+    session.close()
     if len(rows) < len(selection):
         out.say(f"{len(selection) - len(rows)} pairs have too few points to be made hard and are left out")
     scores = evaluation.tally(rows, counting.alphas)
     out.result.update(_as_json(scores), pairs=len(rows), predict=predict.value, protocol=str(counting), hard=hard)
-    if selection.changes is not None:
-        out.result.update(changes=selection.changes.value)
+    out.result.update({} if wanted is None else {"changes": wanted.value})
     tables = evaluation.tables(scores, counting)
     for number, table in enumerate(tables):
         out.text(f"\n{table.title}" if number else table.title)
         out.table(_as_rich(table))
     if place is not None:
-        from semcorr_cli.evaluate.report import worst
-
-        facts = {name: _as_text(value) for name, value in everything.items() if value not in (None, [], "")}
-        shown = evaluation.show(selection, worst(rows))
+        facts = {name: _as_text(value) for name, value in conditions.items() if value not in (None, [], "")}
         title = f"semcorr evaluate {dataset.value}: {len(rows)} pairs"
-        place.deliver(evaluation.Report(title, facts, tables, shown).encode(place.suffix))
-    session.close()
+        made = evaluation.Report(title, facts, tables, evaluation.show(selection, evaluation.worst(rows)))
+        place.deliver(made.encode(place.suffix))
 
 
 def _check(options: MatchOptions, *, hard: bool, changes: Changes | None) -> None:
@@ -193,8 +191,17 @@ def _settings(options: MatchOptions, session: "Session") -> dict[str, Any]:
     dtype = str(session.dtype).removeprefix("torch.")
     told = {"semcorr": __version__, "features": session.spec.name, "version": session.spec.version, "dtype": dtype}
     names = {entry.name for entry in fields(options)} - UNRELATED - DECIDED
-    chosen = {name: getattr(options, name) for name in sorted(names)}
-    return told | {name: getattr(value, "value", value) for name, value in chosen.items()}
+    return told | {name: _with_digests(getattr(options, name)) for name in sorted(names)}
+
+
+def _with_digests(value: Any) -> Any:
+    """Returns an option's value, with digests of the files that it names: their content counts, too."""
+    if isinstance(value, list):
+        return [_with_digests(part) for part in value]
+    if not isinstance(value, str) or isinstance(value, StrEnum):
+        return getattr(value, "value", value)
+    path = Path(value.rpartition("=")[2])
+    return f"{value} ({Digests().of(path)[:16]})" if value and path.is_file() else value
 
 
 def _as_text(value: Any) -> str:

@@ -8,7 +8,7 @@
 from semcorr_cli.evaluate.log import Log
 from semcorr_cli.evaluate.prediction import PREDICTIONS, Scored, predict
 from semcorr_cli.evaluate.protocol import Protocol
-from semcorr_cli.evaluate.report import Report
+from semcorr_cli.evaluate.report import Report, worst
 from semcorr_cli.evaluate.run import run, show
 from semcorr_cli.evaluate.scores import Row, Scores, score, tally
 from semcorr_cli.evaluate.selection import Selection
@@ -30,4 +30,5 @@ __all__ = [
     "show",
     "tables",
     "tally",
+    "worst",
 ]

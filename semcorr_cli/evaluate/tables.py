@@ -74,5 +74,9 @@ def _verdicts(scores: Scores) -> Table:
         )
         for verdict, called in scores.calibration.items()
     ]
-    columns = ("verdict", "pairs", "%", f"PCK@{JUDGED:.2f}", f"{SUCCESS:.0%} found", "promised")
-    return Table("What pairs were called, and what became of them (per cent)", columns, tuple(rows))
+    columns = ("verdict", "pairs", "%", f"PCK@{JUDGED:.2f}", "matched", "promised")
+    title = (
+        f"What pairs were called, and what became of them, in per cent (matched: at least {SUCCESS:.0%} of the points "
+        f"found at {JUDGED:.2f}; promised: mean chance of it that pairs were given)"
+    )
+    return Table(title, columns, tuple(rows))

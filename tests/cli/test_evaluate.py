@@ -1,6 +1,7 @@
 """`semcorr evaluate` from its options to its files."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import pytest
 from PIL import Image as Pillow
 
 from semcorr_cli.session import Session
-from tests.conftest import SAMPLES, textured
+from tests.conftest import ROOT, SAMPLES, textured
 from tests.datasets import test_ap10k as ap10k
 from tests.datasets import test_pf as pf
 from tests.datasets import test_tss as tss
 
+PACKAGED = ROOT / "semcorr_cli" / "extractors" / "builtin.safetensors"
 QUICK = ("--features", "sift", "--predict", "nearest")
 
 
@@ -129,6 +131,20 @@ def test_a_report_shows_tables_and_the_worst_pairs(semcorr, spair, tmp_path, suf
     assert semcorr("evaluate", "spair", spair, *QUICK, "--report", path, "--overwrite").code == 0
 
 
+def test_a_log_knows_the_content_of_weights(semcorr, spair, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    shutil.copy(PACKAGED, weights)
+    arguments = ("--weights", f"builtin={weights}", "--max-side", 64, "--log", tmp_path / "log.jsonl", "--limit", 1)
+    where = ("evaluate", "spair", spair, "--predict", "nearest", "--features", "builtin", *arguments)
+    assert semcorr(*where).code == 0
+    assert "knows 1 of the results" in semcorr(*where).err
+    with weights.open("ab") as file:
+        file.write(b" ")
+    ran = semcorr(*where)
+    assert ran.code == 2
+    assert "holds results found otherwise: weights was" in ran.err
+
+
 def test_a_sample_may_hold_a_pair_twice(semcorr, spair):
     result = semcorr("evaluate", "spair", spair, *QUICK, "--sample", 5, "--json").envelope["result"]
     assert result["pairs"] == 10
@@ -181,7 +197,8 @@ def test_the_flow_of_tss_is_measured_mirrored_or_not(semcorr, tmp_path, flip):
         flow = np.full((96, 128, 2), 1e10)
         flow[30:60, 40:80] = 0
         tss.flo(made / f"flow{number}.flo", flow)
-    result = found(semcorr, "tss", tmp_path / "tss")
+    how = () if flip else ("--predict", "nearest")  # only the field finds out that a picture is mirrored
+    result = found(semcorr, "tss", tmp_path / "tss", *how)
     assert (result["protocol"], result["pairs"], result["categories"]["JODS"]["points"]) == (
         "per-image,<=,img",
         2,
