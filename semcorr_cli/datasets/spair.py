@@ -52,7 +52,10 @@ def _files(root: Path, folder: Path, split: str, size: str) -> list[Path]:
         if not files:
             raise InputError(f"{folder} holds no pairs")
         return files
-    names = layout.read_text(encoding="utf-8").split()
+    try:
+        names = layout.read_text(encoding="utf-8").split()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{layout} is not a list of pairs: {error}") from None
     return [_existing(folder, name) for name in names]
 
 

@@ -88,10 +88,13 @@ def _mirrored(folder: Path) -> bool:
     path = folder / "flip_gt.txt"
     if not path.is_file():
         return False
-    text = path.read_text(encoding="utf-8").strip()
-    if text not in ("0", "1"):
-        raise InputError(f"{path} says {text[:20]!r} rather than 0 or 1")
-    return text == "1"
+    try:
+        text = path.read_bytes().strip()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    if text not in (b"0", b"1"):
+        raise InputError(f"{path} says {text[:20].decode(errors='replace')!r} rather than 0 or 1")
+    return text == b"1"
 
 
 @contextmanager

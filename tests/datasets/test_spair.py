@@ -140,6 +140,12 @@ def test_a_folder_in_another_layout_is_refused(tmp_path: Path) -> None:
     assert "holds no pairs" in refusal(tmp_path, "trn")
 
 
+def test_a_damaged_list_is_refused_by_name(tmp_path: Path) -> None:
+    path = tree(tmp_path) / "Layout" / "large" / "test.txt"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert f"{path} is not a list of pairs" in refusal(tmp_path)
+
+
 def test_a_listed_pair_that_is_missing_is_named(tmp_path: Path) -> None:
     tree(tmp_path)
     (tmp_path / "PairAnnotation" / "test" / f"{PAIRS[0][1]}.json").unlink()

@@ -89,6 +89,8 @@ def test_what_else_is_damaged_is_refused_by_name(tmp_path: Path) -> None:
     assert f"{made / 'mask2.png'} is not a picture" in refusal(tmp_path)
     (made / "flip_gt.txt").write_text("maybe")
     assert "says 'maybe' rather than 0 or 1" in refusal(tmp_path)
+    (made / "flip_gt.txt").write_bytes(b"\xff\xfe")
+    assert "rather than 0 or 1" in refusal(tmp_path)
     (made / "flow2.flo").unlink()
     (made / "flip_gt.txt").write_text("0")
     (made / "mask2.png").unlink()
