@@ -1,7 +1,7 @@
 """Predicting the points of pairs with truth."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -118,5 +118,5 @@ def _changed(image: Image, change: Change | None) -> Image:
 def _nearest(
     session: Session, source: Image, target: Image, points: Float[Tensor, "n 2"], reading: str
 ) -> Float[Tensor, "n 2"]:
-    features_s, features_t = session.working_features(source, target)
-    return nearest(features_s, features_t, points, reading)
+    features_s, features_t = session.working_features(source, target)  # of copies that may be smaller
+    return nearest(replace(features_s, image_hw=source.hw), replace(features_t, image_hw=target.hw), points, reading)

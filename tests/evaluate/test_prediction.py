@@ -37,6 +37,15 @@ def test_a_picture_is_found_in_itself(prediction: str, session: Session, tmp_pat
     assert evaluate.score(found, Protocol()).overall[0.05].per_point > 95
 
 
+@pytest.mark.parametrize("reading", ["centre", "+7", "bilinear"])
+def test_points_of_large_pictures_are_those_of_the_originals(reading: str, session: Session, tmp_path: Path) -> None:
+    Pillow.fromarray(textured((120, 160))).resize((960, 720)).save(tmp_path / "a.png")
+    points = 6 * lattice()
+    pair = TruePair("aa", "cat", tmp_path / "a.png", tmp_path / "a.png", points, points, (0.0, 0.0, 960.0, 720.0))
+    found = list(evaluate.predict([pair], session, "nearest", reading))
+    assert evaluate.score(found, Protocol()).overall[0.05].per_point > 95
+
+
 @pytest.mark.parametrize("on_target", [False, True])
 def test_a_known_change_is_made_before_matching(on_target: bool, session: Session, tmp_path: Path) -> None:
     Pillow.fromarray(textured((120, 160))).save(tmp_path / "a.png")
