@@ -209,9 +209,11 @@ def _as_text(value: Any) -> str:
 
 
 def _as_json(scores: "Scores") -> dict[str, Any]:
+    from semcorr_cli.evaluate import label
+
     def both(group: "dict[float, Pck]") -> dict[str, dict[str, float]]:
         return {
-            kind: {f"{alpha:.2f}": round(getattr(pck, kind), 2) for alpha, pck in group.items()}
+            kind: {label(alpha): round(getattr(pck, kind), 2) for alpha, pck in group.items()}
             for kind in ("per_image", "per_point")
         }
 
@@ -221,7 +223,7 @@ def _as_json(scores: "Scores") -> dict[str, Any]:
             for name, group in found.items()
         }
 
-    weighted = {f"{alpha:.2f}": round(value, 2) for alpha, value in scores.weighted.items()}
+    weighted = {label(alpha): round(value, 2) for alpha, value in scores.weighted.items()}
     return {
         "pck": both(scores.overall),
         "categories": groups(scores.categories),

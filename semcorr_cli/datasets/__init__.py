@@ -64,7 +64,9 @@ class TruePair:
 
     @property
     def points_side(self) -> float:
-        """The longer side of the box round the target's points, in pixels."""
+        """The longer side of the box round the target's points, in pixels; 0 without points."""
+        if not len(self.target_points):
+            return 0.0
         return float((self.target_points.amax(dim=0) - self.target_points.amin(dim=0)).max())
 
 

@@ -88,8 +88,7 @@ def read_pascal(root: Path, split: str = "test", *, boxes: bool = False) -> Pair
             points = _common([_matrix(place, "kps") for place in places])
         return _pair(root, row, points, category=category, box=_box(places[1]) if boxes else None)
 
-    mirrored = [row for row in rows if len(row[1]) == 4 and row[1][3].strip() not in ("0", "0.0")]
-    return Pairs([row for row in rows if row not in mirrored] if mirrored else rows, pair)
+    return Pairs([row for row in rows if len(row[1]) != 4 or row[1][3].strip() in ("0", "0.0")], pair)
 
 
 def _listed(root: Path, names: Sequence[str], what: str) -> tuple[Path, list[Row]]:

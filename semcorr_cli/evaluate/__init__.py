@@ -7,7 +7,7 @@
 
 from semcorr_cli.evaluate.log import Log
 from semcorr_cli.evaluate.prediction import PREDICTIONS, Scored, predict
-from semcorr_cli.evaluate.protocol import Protocol
+from semcorr_cli.evaluate.protocol import Protocol, label
 from semcorr_cli.evaluate.report import Report, worst
 from semcorr_cli.evaluate.run import run, show
 from semcorr_cli.evaluate.scores import Row, Scores, score, tally
@@ -24,6 +24,7 @@ __all__ = [
     "Scores",
     "Selection",
     "Table",
+    "label",
     "predict",
     "run",
     "score",

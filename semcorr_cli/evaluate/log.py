@@ -10,6 +10,9 @@ from semcorr_cli.io import atomic, jsonl
 FORMAT = 1
 """Version of the lines."""
 
+START = b'{"evaluation": '
+"""What a log begins with, be it cut off in its first line."""
+
 
 class Log:
     """A log that is open for appending.
@@ -32,8 +35,9 @@ class Log:
         self.rows: dict[str, Row] = {}
         with atomic.reported(path):
             known = list(jsonl.read(path))
-            if not known and path.exists() and path.stat().st_size:
-                raise OutputError(f"{path} is no log of an evaluation", hint="give --log another file")
+            start = b"" if known or not path.exists() else path.read_bytes()
+        if not START.startswith(start[: len(START)]):
+            raise OutputError(f"{path} is no log of an evaluation", hint="give --log another file")
         if known:
             _compare(path, known[0], conditions)
         for line in known[1:]:
@@ -43,7 +47,7 @@ class Log:
                 raise OutputError(f"{path} holds a line that is no result: {str(line)[:80]}") from None
             self.rows[row.name] = row
         self._lines = jsonl.Lines(path)
-        if self._lines.is_new:
+        if not known:
             self._lines.append({"evaluation": FORMAT, "conditions": conditions})
 
     def append(self, row: Row) -> None:

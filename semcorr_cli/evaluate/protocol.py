@@ -101,6 +101,11 @@ class Protocol:
         return ",".join(word for word in words if word not in ("centre", "all"))
 
 
+def label(alpha: float) -> str:
+    """Returns a threshold as tables and JSON name it: 0.10, 0.005."""
+    return f"{alpha:.2f}" if round(alpha, 2) == alpha else f"{alpha:g}"
+
+
 def to_padded(xy: Float[Tensor, "n 2"], hw: Hw) -> Float[Tensor, "n 2"]:
     """Carries points into the padded square, in its own pixels from the first one's centre.
 

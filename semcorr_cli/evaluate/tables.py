@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from semcorr_cli.core.metrics import Pck
-from semcorr_cli.evaluate.protocol import Protocol
+from semcorr_cli.evaluate.protocol import Protocol, label
 from semcorr_cli.evaluate.scores import JUDGED, SUCCESS, Scores
 
 ALL, MEAN = "all", "mean of categories"
@@ -57,8 +57,7 @@ def _pck(title: str, what: str, groups: Mapping[str, dict[float, Pck]], protocol
         )
         for name, group in groups.items()
     ]
-    shares = (f"{alpha:.2f}" for alpha in protocol.alphas)
-    return Table(title, (what, *shares, "pairs", "points"), tuple(rows), frozenset({ALL}))
+    return Table(title, (what, *map(label, protocol.alphas), "pairs", "points"), tuple(rows), frozenset({ALL}))
 
 
 def _verdicts(scores: Scores) -> Table:

@@ -35,6 +35,17 @@ def test_half_a_line_at_the_end_is_passed_over_and_the_next_starts_afresh(tmp_pa
             assert list(log.rows.values()) == ROWS
 
 
+def test_a_log_that_was_cut_off_in_its_first_line_is_begun_anew(tmp_path: Path) -> None:
+    first = written(tmp_path / "a.jsonl").read_bytes().split(b"\n")[0]
+    for cut in (0, 1, 14, 20, len(first) - 1):
+        path = tmp_path / f"{cut}.jsonl"
+        path.write_bytes(first[:cut])
+        with Log(path, CONDITIONS) as log:
+            log.append(ROWS[0])
+        with Log(path, CONDITIONS) as log:
+            assert list(log.rows.values()) == ROWS[:1]
+
+
 def test_other_conditions_are_refused_by_name_and_nothing_is_written(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl")
     before = path.read_bytes()

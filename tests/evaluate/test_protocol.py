@@ -8,7 +8,7 @@ import torch
 from semcorr_cli import evaluate
 from semcorr_cli.errors import UsageError
 from semcorr_cli.evaluate import Protocol
-from semcorr_cli.evaluate.protocol import SWITCHES, to_padded
+from semcorr_cli.evaluate.protocol import SWITCHES, label, to_padded
 from tests.evaluate.guesses import counted, guesses, scored
 
 ALL = [
@@ -60,6 +60,10 @@ def test_thresholds_are_read_and_sorted() -> None:
     for text in ("", "ten", "0", "0.1,2", "-0.1", "nan"):
         with pytest.raises(UsageError, match="are no shares"):
             Protocol().with_alphas(text)
+
+
+def test_thresholds_are_named_apart() -> None:
+    assert [label(alpha) for alpha in (0.005, 0.01, 0.1, 0.125)] == ["0.005", "0.01", "0.10", "0.125"]
 
 
 def test_a_point_lies_in_the_square_where_the_reference_puts_it() -> None:

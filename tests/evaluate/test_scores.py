@@ -52,6 +52,14 @@ def test_pairs_without_a_point_that_counts_do_not_count() -> None:
     assert Row.of(blank[0], GEO).points == 0
 
 
+@pytest.mark.parametrize("size", ["bbox", "img", "kps"])
+def test_a_pair_without_any_points_counts_for_nothing(size: str) -> None:
+    protocol = Protocol(size=size)
+    blank = scored(0, torch.zeros(0, 2), torch.zeros(0, 2))
+    assert Row.of(blank, protocol).points == 0
+    assert evaluate.score([blank, *guesses()], protocol) == evaluate.score(guesses(), protocol)
+
+
 def test_traits_break_pairs_down() -> None:
     scores = evaluate.score(guesses(), Protocol())
     assert list(scores.traits) == ["viewpoint 0", "viewpoint 1", "viewpoint 2"]
