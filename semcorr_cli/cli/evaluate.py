@@ -126,7 +126,7 @@ def evaluate(
     place = None if report is None else _report_place(report, options)
     whole = catalogue.read(dataset.value, directory, split, boxes=counting.size == "bbox")
     wanted = hardening.Changes((changes or Changes.ALL).value) if hard else None
-    selection = evaluation.Selection(whole, sample=sample, limit=limit, changes=wanted, seed=options.seed)
+    selection = evaluation.Selection(whole, sample, limit, wanted, options.seed, options.max_pixels)
     session = open_session(options)
     conditions = {
         "data set": dataset.value,

@@ -75,7 +75,13 @@ class Scored:
         return self.pair.box_side if protocol.size == "bbox" else self.pair.points_side
 
 
-def predict(pairs: Iterable[TruePair], session: Session, prediction: str, reading: str = "centre") -> Iterator[Scored]:
+def predict(
+    pairs: Iterable[TruePair],
+    session: Session,
+    prediction: str,
+    reading: str = "centre",
+    max_pixels: int = images.MAX_PIXELS,
+) -> Iterator[Scored]:
     """Predicts every pair's points.
 
     Args:
@@ -83,10 +89,11 @@ def predict(pairs: Iterable[TruePair], session: Session, prediction: str, readin
         session: extractor and matcher.
         prediction: "nearest" takes each point's nearest neighbour among the target's cells, "warp" the smooth field.
         reading: how neighbours are read off the grid; see `Protocol`.
+        max_pixels: refuse larger pictures.
     """
     loaded: dict[Path, Image] = {}
     for pair in pairs:
-        source, target = pictured(pair, loaded)
+        source, target = pictured(pair, loaded, max_pixels)
         if prediction == "warp":
             field = session.correspond(source, target)
             yield Scored(pair, field.forward.at(pair.source_points), target.hw, field.quality)
@@ -95,23 +102,27 @@ def predict(pairs: Iterable[TruePair], session: Session, prediction: str, readin
             yield Scored(pair, found, target.hw, None)
 
 
-def pictured(pair: TruePair, loaded: dict[Path, Image]) -> tuple[Image, Image]:
+def pictured(pair: TruePair, loaded: dict[Path, Image], max_pixels: int) -> tuple[Image, Image]:
     """Returns a pair's pictures, changed as it says.
 
     Args:
         pair: the pair.
         loaded: the pictures of the pair before, which become those of this one.
+        max_pixels: refuse larger pictures.
     """
-    kept = {path: loaded.get(path) or images.load(str(path)) for path in (pair.source, pair.target)}
+
+    def load(path: Path) -> Image:
+        return images.load(str(path), max_pixels=max_pixels)
+
+    def changed(image: Image, change: Change | None) -> Image:
+        if change is None:
+            return image
+        return change.apply(image, None if change.background is None else load(change.background))
+
+    kept = {path: loaded.get(path) or load(path) for path in (pair.source, pair.target)}
     loaded.clear()
     loaded.update(kept)
-    return _changed(kept[pair.source], pair.source_change), _changed(kept[pair.target], pair.target_change)
-
-
-def _changed(image: Image, change: Change | None) -> Image:
-    if change is None:
-        return image
-    return change.apply(image, None if change.background is None else images.load(str(change.background)))
+    return changed(kept[pair.source], pair.source_change), changed(kept[pair.target], pair.target_change)
 
 
 @torch.inference_mode()

@@ -40,7 +40,7 @@ def run(
             if pair.name not in rows:
                 yield pair
 
-    for scored in predict(unknown(), session, prediction, protocol.reading):
+    for scored in predict(unknown(), session, prediction, protocol.reading, selection.max_pixels):
         row = Row.of(scored, protocol)
         if log is None:
             rows[row.name] = row
@@ -55,7 +55,7 @@ def show(selection: Selection, rows: Sequence[Row]) -> list[tuple[Row, str]]:
     wanted = {row.name: row for row in rows}
     for pair in selection:
         if pair.name in wanted and pair.name not in drawn:
-            drawn[pair.name] = pictures.drawn(*pictured(pair, {}), wanted[pair.name])
+            drawn[pair.name] = pictures.drawn(*pictured(pair, {}, selection.max_pixels), wanted[pair.name])
         if len(drawn) == len(wanted):
             break
     return [(row, drawn[row.name]) for row in rows]

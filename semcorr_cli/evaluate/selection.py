@@ -8,6 +8,7 @@ import numpy as np
 
 from semcorr_cli.datasets import AnyPairs, TruePair, hard
 from semcorr_cli.datasets.hard import Changes
+from semcorr_cli.io import images
 
 SAMPLE_SEED = 42
 """Seed of sd-dino's and GeoAware-SC's draws."""
@@ -23,6 +24,7 @@ class Selection:
         limit: then take this many, spread evenly.
         changes: make them hard; None leaves them as they are. What cannot be made hard is left out.
         seed: of that.
+        max_pixels: refuse larger pictures.
     """
 
     whole: AnyPairs
@@ -30,6 +32,7 @@ class Selection:
     limit: int | None = None
     changes: Changes | None = None
     seed: int = 0
+    max_pixels: int = images.MAX_PIXELS
 
     @cached_property
     def chosen(self) -> AnyPairs:

@@ -82,6 +82,11 @@ def test_senseless_options_are_wrong_usage(semcorr, tmp_path, monkeypatch, argum
     assert list(tmp_path.iterdir()) == []
 
 
+def test_large_pictures_are_refused(semcorr, spair):
+    ran = semcorr("evaluate", "spair", spair, *QUICK, "--max-pixels", 100)
+    assert (ran.code, "Traceback" in ran.err) == (3, False)
+
+
 @pytest.mark.parametrize("dataset", ["spair", "pf-pascal", "pf-willow", "ap10k", "tss", "samples"])
 def test_a_strange_folder_is_exit_3(semcorr, tmp_path, dataset):
     ran = semcorr("evaluate", dataset, tmp_path)
@@ -183,6 +188,8 @@ def test_pf_pascal_and_pf_willow_are_measured(semcorr, tmp_path):
         Pillow.fromarray(content).save(path)
     pascal = found(semcorr, "pf-pascal", roots[0], "--predict", "nearest")
     assert (pascal["protocol"], list(pascal["pck"]["per_image"])) == ("per-image,<=,img", ["0.05", "0.10", "0.15"])
+    boxes = found(semcorr, "pf-pascal", roots[0], "--predict", "nearest", "--protocol", "bbox")
+    assert (boxes["protocol"], boxes["pairs"]) == ("per-image,<=,bbox", 1)
     willow = found(semcorr, "pf-willow", roots[1], "--predict", "nearest")
     assert (willow["protocol"], list(willow["categories"])) == ("per-image,<=,kps", ["car(S)"])
 
