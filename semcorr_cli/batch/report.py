@@ -8,9 +8,8 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from semcorr_cli.batch import journal
 from semcorr_cli.batch.manifest import Mistake
-from semcorr_cli.io import atomic
+from semcorr_cli.io import atomic, jsonl
 
 TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -34,7 +33,7 @@ def write(path: Path, journal_path: Path, verb: str, mistakes: Sequence[Mistake]
         OutputError: it cannot be written.
     """
     last: dict[str, dict[str, Any]] = {}
-    for line in journal.read(journal_path):
+    for line in jsonl.read(journal_path):
         if isinstance(name := line.get("job"), str):
             last[name] = line
     failed: list[dict[str, Any]] = [
