@@ -6,8 +6,9 @@ afresh. Nothing is ever changed or removed.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Entry:
         digest: of the output; empty unless ok.
         error: the first error of a failed job, as in the envelope.
         verdict: what the correspondence was called, if the verb has one.
+        is_ours: whatever lies at the output's place, if anything does, was put there by this job.
     """
 
     status: str
@@ -35,6 +37,7 @@ class Entry:
     digest: str = ""
     error: dict[str, Any] | None = None
     verdict: str | None = None
+    is_ours: bool = False
 
 
 class Journal:
@@ -45,8 +48,13 @@ class Journal:
         jobs: the last entry of each job, by output.
     """
 
-    def __init__(self, path: Path, verb: str) -> None:
+    def __init__(self, path: Path, verb: str, others: Sequence[Path] = ()) -> None:
         """Reads what is there, and opens it.
+
+        Args:
+            path: the file.
+            verb: that the batch is of.
+            others: journals of shards of the batch; what this one says itself comes before what they say.
 
         Raises:
             OutputError: the file cannot be written, or belongs to a batch of another verb.
@@ -54,12 +62,15 @@ class Journal:
         self.path = path
         self.jobs: dict[str, Entry] = {}
         with atomic.reported(path):
-            for line in read(path):
+            for line in chain.from_iterable(map(read, (*others, path))):
                 self._take(line, verb)
+            is_new = not path.exists()
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             size = os.fstat(self._file).st_size
             if size and os.pread(self._file, 1, size - 1) != b"\n":
                 os.write(self._file, b"\n")
+            if is_new:
+                atomic.settle_folder(path.parent)
         if not size:
             self.append({"journal": FORMAT, "verb": verb})
 
@@ -87,8 +98,18 @@ class Journal:
             )
         if isinstance(name := line.get("job"), str) and isinstance(status := line.get("status"), str):
             self.jobs[name] = Entry(
-                status, line.get("recipe", ""), line.get("digest", ""), line.get("error"), line.get("verdict")
+                status,
+                line.get("recipe", ""),
+                line.get("digest", ""),
+                line.get("error"),
+                line.get("verdict"),
+                line.get("ours") is True,
             )
+
+
+def journals(folder: Path) -> list[Path]:
+    """Returns the journals in a batch's folder: its own, and those of its shards."""
+    return sorted(folder.glob("journal*.jsonl"))
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
