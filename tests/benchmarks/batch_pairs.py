@@ -3,10 +3,12 @@
 A batch of two workers matches each of some pictures with each other one. In each round, after a share of its jobs, it
 is stopped (SIGSTOP) while others have their turn: a batch of one worker on the same jobs, for some seconds; and one
 pair by a single command, with nothing in its cache and again with everything there. What else goes on on the machine
-slows all of them alike, and rounds are compared one by one.
+slows all of them alike, and rounds are compared one by one. Workers have a thread each; their rates are also given
+without the time for which the system let those threads wait for a core.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -18,13 +20,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.benchmarks.batch_kill import workers
+
 SEMCORR = [sys.executable, "-m", "semcorr_cli"]
 
 
 def spawned(out: Path, *arguments: object, cache: Path) -> subprocess.Popen[bytes]:
     """Starts a command whose JSON goes to a file, in a group of processes of its own."""
-    environment = {**os.environ, "SEMCORR_CACHE": str(cache)}
-    environment.pop("OMP_NUM_THREADS", None)  # one worker has all cores, two share them
+    environment = {**os.environ, "SEMCORR_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    if "batch" not in arguments:
+        del environment["OMP_NUM_THREADS"]  # a single command has all cores
     command = [*SEMCORR, *map(str, arguments), "--json"]
     with out.open("wb") as file:
         return subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
@@ -43,6 +48,7 @@ class Turns:
         process: the batch.
         said: file of its JSON.
         seconds: that its turns have taken, from its first finished job on.
+        waited: seconds of these for which its workers waited for a core, on average.
         done: jobs that it has finished after the first one.
     """
 
@@ -50,7 +56,7 @@ class Turns:
         self._journal = (out / "journal.jsonl", 0)
         self.said = out.with_suffix(".json")
         self.process = spawned(self.said, *arguments, "-q", "-o", out, cache=cache)
-        self.seconds = self.done = 0.0
+        self.seconds = self.waited = self.done = 0.0
         while not self._finished():  # until workers are there, and the first job is done
             assert self.process.poll() is None
             time.sleep(0.02)
@@ -59,12 +65,14 @@ class Turns:
     def turn(self, jobs: float, seconds: float) -> float:
         """Lets it go on for so many jobs, or seconds, or to its end; returns the jobs it did in a second."""
         self._signal(signal.SIGCONT)
-        begun, done, taken = time.monotonic(), 0, 0.0
+        begun, done, taken, before = time.monotonic(), 0, 0.0, self._waits()
         while done < jobs and taken < seconds and self.process.poll() is None:
             time.sleep(0.02)
             done += self._finished()
             taken = time.monotonic() - begun
+        waits = [wait - before[worker] for worker, wait in self._waits().items() if worker in before]
         self._signal(signal.SIGSTOP)
+        self.waited += sum(waits) / max(1, len(waits))
         self.seconds += taken
         self.done += done
         return done / max(taken, 0.02)
@@ -77,6 +85,19 @@ class Turns:
     def _signal(self, number: int) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
+
+    @property
+    def undisturbed(self) -> float:
+        """Jobs in a second, without the time for which its workers waited for a core."""
+        return self.done / (self.seconds - self.waited)
+
+    def _waits(self) -> dict[int, float]:
+        """Returns the seconds for which each worker's thread has waited for a core so far."""
+        found = {}
+        for worker in workers(self.process.pid):
+            with contextlib.suppress(OSError):
+                found[worker] = int(Path(f"/proc/{worker}/task/{worker}/schedstat").read_text().split()[1]) / 1e9
+        return found
 
     def _finished(self) -> int:
         """Counts the jobs that have been finished since it was last asked."""
@@ -130,8 +151,8 @@ def main() -> None:
                     f"single commands {cold[0]:.1f} s, {warm[0]:.1f} s again (load {os.getloadavg()[0]:.1f})",
                     flush=True,
                 )
-            two.turn(float("inf"), float("inf"))
             before = processor_seconds()
+            two.turn(float("inf"), float("inf"))
             assert two.process.wait() == 0
             used = processor_seconds() - before
             result = json.loads(two.said.read_text().splitlines()[-1])["result"]
@@ -142,6 +163,10 @@ def main() -> None:
     ratio = statistics.median(row[0] / row[1] for row in rounds)
     whole = (two.done / two.seconds) / (one.done / one.seconds)
     print(f"two workers against one: {ratio:.2f} times as fast (median of rounds), {whole:.2f} in all")
+    print(
+        f"without waiting for cores: {two.undisturbed:.2f} and {one.undisturbed:.2f} pairs a second, "
+        f"{two.undisturbed / one.undisturbed:.2f} times as fast"
+    )
     for what, wall, processor in (("nothing cached", 2, 3), ("features cached", 4, 5)):
         ratio = statistics.median(row[wall] * row[0] for row in rounds)
         alone = statistics.median(row[processor] for row in rounds)
