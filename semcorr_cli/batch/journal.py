@@ -1,6 +1,8 @@
 """The journal: what a batch has begun and finished, one JSON object a line. Nothing is ever changed or removed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ class Entry:
         digest: of the output; empty unless ok.
         error: the first error of a failed job, as in the envelope.
         verdict: what the correspondence was called, if the verb has one.
+        is_ours: whatever lies at the output's place, if anything does, was put there by this job.
     """
 
     status: str
@@ -29,6 +32,7 @@ class Entry:
     digest: str = ""
     error: dict[str, Any] | None = None
     verdict: str | None = None
+    is_ours: bool = False
 
 
 class Journal:
@@ -39,8 +43,13 @@ class Journal:
         jobs: the last entry of each job, by output.
     """
 
-    def __init__(self, path: Path, verb: str) -> None:
+    def __init__(self, path: Path, verb: str, others: Sequence[Path] = ()) -> None:
         """Reads what is there, and opens it.
+
+        Args:
+            path: the file.
+            verb: that the batch is of.
+            others: journals of shards of the batch; what this one says itself comes before what they say.
 
         Raises:
             OutputError: the file cannot be written, or belongs to a batch of another verb.
@@ -48,7 +57,7 @@ class Journal:
         self.path = path
         self.jobs: dict[str, Entry] = {}
         with atomic.reported(path):
-            for line in read(path):
+            for line in chain.from_iterable(map(read, (*others, path))):
                 self._take(line, verb)
         self._lines = Lines(path)
         if self._lines.is_new:
@@ -74,5 +83,15 @@ class Journal:
             )
         if isinstance(name := line.get("job"), str) and isinstance(status := line.get("status"), str):
             self.jobs[name] = Entry(
-                status, line.get("recipe", ""), line.get("digest", ""), line.get("error"), line.get("verdict")
+                status,
+                line.get("recipe", ""),
+                line.get("digest", ""),
+                line.get("error"),
+                line.get("verdict"),
+                line.get("ours") is True,
             )
+
+
+def journals(folder: Path) -> list[Path]:
+    """Returns the journals in a batch's folder: its own, and those of its shards."""
+    return sorted(folder.glob("journal*.jsonl"))

@@ -29,10 +29,13 @@ class Lines:
         """
         self.path = path
         with atomic.reported(path):
+            was_there = path.exists()
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             size = os.fstat(self._file).st_size
             if size and os.pread(self._file, 1, size - 1) != b"\n":
                 os.write(self._file, b"\n")
+            if not was_there:
+                atomic.settle_folder(path.parent)
         self.is_new = not size
 
     def append(self, line: dict[str, Any]) -> None:
