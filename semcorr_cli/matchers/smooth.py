@@ -42,6 +42,7 @@ class SmoothOptions:
         smoothing_end: λ in the last round.
         hypotheses: affine starts drawn; the best few are refined.
         refined: affine starts refined to splines.
+        rows: matches that are fitted at most, drawn evenly from all; neighbours say much the same.
     """
 
     knots: int = 9
@@ -52,6 +53,7 @@ class SmoothOptions:
     smoothing_end: float = 1e-3
     hypotheses: int = 400
     refined: int = 2
+    rows: int = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +96,7 @@ def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) ->
         options: scales and smoothing.
         generator: draws the affine starts.
     """
-    used = matches[matches.score >= MIN_SCORE]
+    used = _thinned(matches[matches.score >= MIN_SCORE], options.rows)
     spread = spline.line_thickness(used.target) / max(matches.target_hw)
     best: _End | None = None
     field: ThinPlateSpline | None = None
@@ -112,6 +114,13 @@ def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) ->
     total = float(matches.score.sum())
     cost = 1 - float((trust * matches.score).sum()) / total if total > 0 else 1.0
     return SmoothFit(matches, options, field, trust, cost, best)
+
+
+def _thinned(matches: Matches, rows: int) -> Matches:
+    """Returns every so manieth match, `rows` at most."""
+    if len(matches) <= rows:
+        return matches
+    return matches[(torch.arange(rows) * len(matches)) // rows]
 
 
 def similarity(matches: Matches) -> ThinPlateSpline:
