@@ -8,7 +8,7 @@ import typer
 from semcorr_cli.cli import drawing, output, verdict
 from semcorr_cli.cli.destination import Destination, default_path, destination
 from semcorr_cli.cli.drawing import DRAWN, Drawing
-from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, open_pictures, open_session
+from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, find_objects, open_pictures, open_session
 from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def match(
     is_picture = place is not None and place.suffix in PICTURES
     drawing.check(draw, picture=is_picture, queries=0 if queries is None else len(queries))
     session = open_session(pair)
+    images = find_objects(session, images, pair)
     field = session.correspond(*images)
     out.run["cached"] = [session.cached(image) for image in images]
     verdict.report(field, pair)

@@ -8,7 +8,7 @@ import typer
 from semcorr_cli.cli import output, preview, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
-from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, open_pictures, open_session
+from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, find_objects, open_pictures, open_session
 from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def warp(
     out.say(f"warping {source} to the layout of {target}")
     session = open_session(pair)
     images, canvas = _opened([source, target], session, pair, whole=background is Background.TARGET)
+    images = find_objects(session, images, pair)
 
     from semcorr_cli.effects.warp import WarpOptions, draw
     from semcorr_cli.io.images import FORMATS, encode
@@ -102,7 +103,7 @@ def warp(
 
 def _opened(
     paths: list[str], session: "Session", pair: PairOptions, *, whole: bool
-) -> "tuple[tuple[Image, Image], tuple[int, int]]":
+) -> "tuple[list[Image], tuple[int, int]]":
     """Reads both pictures, of a large target only a small copy unless the whole is wanted; returns its size too."""
     sizes = []
 
@@ -111,8 +112,7 @@ def _opened(
         is_large = target.hw[0] * target.hw[1] > LARGE
         return session.working(target) if is_large and not whole else target
 
-    first, second = open_pictures(paths, pair, aside=kept)
-    return (first, second), sizes[0]
+    return open_pictures(paths, pair, aside=kept), sizes[0]
 
 
 def _map(

@@ -19,6 +19,8 @@ from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.resample import Reader
 from semcorr_cli.core.warp import Lines, Warp
 from semcorr_cli.effects.placement import Placement
+from semcorr_cli.effects.pyramid import Bands
+from semcorr_cli.effects.ramp import Tone
 from semcorr_cli.effects.shape import depth
 
 FEATHER = 0.07
@@ -35,6 +37,12 @@ FAINT = 2e-4
 
 QUICKEST = 0.6
 """Share of the way in which detail that clashes changes over."""
+
+BAND_PACE = 0.35
+"""Share of the way in which the finest band changes over where it clashes, when bands are mixed one by one."""
+
+LEAD = 0.25
+"""How much earlier or later that happens where one picture's detail is much stronger; a share of the way."""
 
 BROAD_CELLS = 32
 """Cells along the frame's longer side in which broad colours are gathered."""
@@ -118,43 +126,68 @@ class Dissolve:
         self._frame_hw = frame_hw
         first, second = (low(reader, map_, LOOK_SIDE) for reader, map_ in zip(readers, maps, strict=True))
         self._clash = clash(first[:3], second[:3])
+        self._lead = lead(first[:3], second[:3])
         self._readers = readers
 
-    def mix(self, maps: tuple[Warp, Warp], share: float) -> Mix:
+    def mix(self, maps: tuple[Warp, Warp], share: float, tones: tuple[Tone, Tone] | None = None) -> Mix:
         """Returns how the pictures are mixed at a moment; where one picture ends, the other takes over.
 
         Args:
             maps: from the frame into both pictures, at this moment.
             share: of the second picture, where nothing clashes.
+            tones: what is done to the pictures' colours before they are mixed.
         """
-        clashing = self._clashing(maps[1].nodes)
+        clashing = self._read(self._clash, maps[1].nodes)
         pace = 1 - (1 - QUICKEST) * clashing
         fine = ((share - 0.5) / pace + 0.5).clamp(0, 1)
         fine = torch.lerp(fine, fine * fine * (3 - 2 * fine), clashing)
-        reach = [(1 + depth(m.nodes, m.source_hw) / (FEATHER * max(m.source_hw))).clamp(1e-3, 1) for m in maps]
-        fine = fine * reach[1] / ((1 - fine) * reach[0] + fine * reach[1])
-        fine = fine[..., None]
+        fine = within(maps, fine)[..., None]
         shares = 1 - fine, fine
         tints = [
             share * nodes_of(tint_, fine)
-            for share, tint_ in zip(shares, self._tints(maps, share, clashing), strict=True)
+            for share, tint_ in zip(shares, self._tints(maps, share, clashing, tones), strict=True)
         ]
+        hw = maps[0].target_hw
         first, second = (
-            Part(*(Lines(nodes, self._frame_hw) for nodes in (share, tint_[..., :3], tint_[..., 3:])))
+            Part(*(Lines(nodes, hw) for nodes in (share, tint_[..., :3], tint_[..., 3:])))
             for share, tint_ in zip(shares, tints, strict=True)
         )
-        return Mix((first, second), Lines(tints[0][..., 3:] + tints[1][..., 3:], self._frame_hw))
+        return Mix((first, second), Lines(tints[0][..., 3:] + tints[1][..., 3:], hw))
 
-    def _clashing(self, nodes: Float[Tensor, "r c 2"]) -> Float[Tensor, "r c"]:
+    def bands(self, maps: tuple[Warp, Warp], share: float) -> Bands:
+        """Returns how the pictures' bands are mixed at a moment.
+
+        Where they clash, fine detail comes from one picture at a time, first from the one whose detail is stronger.
+
+        Args:
+            maps: from the frame into both pictures, at this moment.
+            share: of the second picture, where nothing clashes.
+        """
+        clashing, lead_ = (self._read(plane, maps[1].nodes) for plane in (self._clash, self._lead))
+        ahead = share + LEAD * 4 * share * (1 - share) * lead_
+        fine = ((ahead - 0.5) / BAND_PACE + 0.5).clamp(0, 1)
+        fine = torch.lerp(torch.full_like(clashing, share), fine * fine * (3 - 2 * fine), clashing)
+        shares = torch.stack([within(maps, torch.full_like(fine, share)), within(maps, fine)], dim=-1)
+        hw = maps[0].target_hw
+        planes = Lines(shares, hw).rows(0, hw[0]).permute(2, 0, 1)
+        return Bands(planes[:1], planes[1:])
+
+    def _read(self, plane: Float[Tensor, "h w"], nodes: Float[Tensor, "r c 2"]) -> Float[Tensor, "r c"]:
         unit = coords.pixels_to_unit(self._place.to_frame(nodes), self._frame_hw)[None]
-        read: Tensor = functional.grid_sample(self._clash[None, None], unit, padding_mode="border", align_corners=False)
+        read: Tensor = functional.grid_sample(plane[None, None], unit, padding_mode="border", align_corners=False)
         return read[0, 0]
 
     def _tints(
-        self, maps: tuple[Warp, Warp], share: float, clashing: Float[Tensor, "r c"]
+        self,
+        maps: tuple[Warp, Warp],
+        share: float,
+        clashing: Float[Tensor, "r c"],
+        tones: tuple[Tone, Tone] | None,
     ) -> tuple[Float[Tensor, "6 u v"], Float[Tensor, "6 u v"]]:
         """Returns gain and lift of each picture on a coarse grid over the frame."""
         first, second = (low(reader, map_, BROAD_CELLS) for reader, map_ in zip(self._readers, maps, strict=True))
+        if tones is not None:
+            first, second = tones[0].apply(first), tones[1].apply(second)
         where = functional.interpolate(clashing[None, None], size=first.shape[1:], mode="area")[0]
         if first.shape[0] == 4:
             where = where * torch.minimum(first[3:], second[3:])
@@ -205,6 +238,23 @@ def clash(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Floa
     mean = (own * other).clamp_min(0).sqrt()
     missing: Tensor = (mean - common.clamp_min(0)) / (mean + FAINT)
     return missing.clamp(0, 1)
+
+
+def lead(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Float[Tensor, "h w"]:
+    """Returns whose detail is stronger around every place: −1 where it is all the first's, 1 where the second's."""
+    sigma = max(2 * WINDOW * max(first.shape[1:]), 0.5)
+    reach = max(min(2 * round(3 * sigma) + 1, 2 * (min(first.shape[1:]) // 2) - 1), 1)
+    edges = [_edges(light.to_srgb(planes.clamp(0, 1)).mean(dim=0)) for planes in (first, second)]
+    energies = torch.stack([edge.square().sum(dim=0) for edge in edges])
+    own, other = gaussian_blur2d(energies[None], reach, (sigma, sigma), border_type="replicate")[0].clamp_min(0).sqrt()
+    share: Tensor = (other - own) / (other + own + FAINT**0.5)
+    return share
+
+
+def within(maps: tuple[Warp, Warp], share: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
+    """Returns the second picture's share where one of the pictures ends: there the other takes over."""
+    reach = [(1 + depth(m.nodes, m.source_hw) / (FEATHER * max(m.source_hw))).clamp(1e-3, 1) for m in maps]
+    return share * reach[1] / ((1 - share) * reach[0] + share * reach[1])
 
 
 def _edges(grey: Float[Tensor, "h w"]) -> Float[Tensor, "2 h w"]:
