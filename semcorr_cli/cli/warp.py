@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semcorr_cli.cli import output, preview, verdict
+from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
 from semcorr_cli.cli.opening import find_objects, open_pictures
 from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, open_session
+from semcorr_cli.cli.preview import PREVIEW_SIDE, reduced
 from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,10 +52,12 @@ def warp(
     only_points: Annotated[
         bool, typer.Option("--only-points", help="Use the pairs of --points alone; nothing is matched.")
     ] = False,
-    small: Annotated[
+    preview: Annotated[
         bool,
         typer.Option(
-            "--preview", help="Draw it at 480 pixels at most, to try options quickly.", rich_help_panel=OUTPUT
+            "--preview",
+            help=f"Draw it at {PREVIEW_SIDE} pixels at most, to try options quickly.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of jpg, webp and avif.", rich_help_panel=OUTPUT)] = 92,
@@ -91,7 +94,7 @@ def warp(
         field = session.correspond(*images)
         out.run["cached"] = [session.cached(image) for image in images]
         verdict.report(field, pair)
-    drawn_hw = preview.reduced(canvas, wanted=small)
+    drawn_hw = reduced(canvas, wanted=preview)
     map_ = _map(field, points, images[0].hw, canvas)
     if map_.target_hw != drawn_hw:
         map_ = map_.resized(map_.source_hw, drawn_hw)
