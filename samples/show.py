@@ -34,12 +34,10 @@ def main() -> None:
     semcorr("morph", beetle, van, *film, "-o", folder / "morph.gif")
     semcorr("morph", beetle, van, "--contact-sheet", "5x1", "--size", 232, "-o", folder / "sheet.jpg")
     with tempfile.TemporaryDirectory() as scratch:
-        matches = Path(scratch) / "matches.png"
-        semcorr("match", HERE / "bear.jpg", HERE / "hound.jpg", "-o", matches)
-        with Image.open(matches) as picture:
-            picture.convert("RGB").resize((WIDTH, round(picture.height * WIDTH / picture.width))).save(
-                folder / "matches.jpg", quality=88
-            )
+        drawings = [Path(scratch) / f"{draw}.png" for draw in ("lines", "field")]
+        for path in drawings:
+            semcorr("match", HERE / "bear.jpg", HERE / "hound.jpg", "--draw", path.stem, "-o", path)
+        beside(drawings, folder / "matches.jpg")
         warped = Path(scratch) / "warp.png"
         semcorr("warp", beetle, van, "-o", warped)
         beside([beetle, van, warped], folder / "warp.jpg")

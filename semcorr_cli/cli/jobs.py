@@ -44,6 +44,9 @@ VERBS = {
 OUTER = frozenset({"json", "quiet", "verbose", "output", "format", "overwrite", "device"})
 """Options that mean something else for a batch than for one of its jobs."""
 
+FILES = frozenset({"source_mask", "target_mask", "mask"})
+"""Options whose value can only be a file to read."""
+
 WHOLE = frozenset({"offline", "cache"})
 """Options that a batch has for all its jobs, or for none."""
 
@@ -83,6 +86,7 @@ class Command:
             inputs=tuple(str(argument.name) for argument in self._arguments),
             is_many=self._arguments[-1].nargs == -1,
             options={name: self._kind(name) for name in self._options if name not in OUTER | WHOLE},
+            files=FILES & self._options.keys(),
             suffix=own,
             suffixes=verb.suffixes,
             refuse=self._refuse,

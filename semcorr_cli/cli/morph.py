@@ -10,7 +10,7 @@ import typer
 from semcorr_cli.cli import filming, formats, output, timing, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.filming import FilmingOptions
-from semcorr_cli.cli.options import PairOptions, open_pictures, open_session
+from semcorr_cli.cli.options import PairOptions, find_objects, open_pictures, open_session
 from semcorr_cli.effects import pace
 from semcorr_cli.errors import UsageError
 
@@ -147,6 +147,7 @@ def morph(
         curves = "linear", "linear"  # the same way, laid out anew; the straighter it is, the better it is measured
     looks = effect.MorphOptions(*curves, fit.value, path.value, blend.value, color_transfer)
     session = open_session(film)
+    pictures = find_objects(session, pictures, film)
     fields: list[Correspondence | None] = [None]
     if not only_points:
         pictures, fields, by_hand = _matched(images, pictures, by_hand, session, film)

@@ -107,9 +107,12 @@ def _changed(pair: TruePair, change: Change, carried: Tensor, seen: Tensor, *, o
         name=f"{pair.name}:hard",
         source_points=pair.source_points[seen] if on_target else carried[seen],
         target_points=carried[seen] if on_target else pair.target_points[seen],
+        ambiguous=None if pair.ambiguous is None else pair.ambiguous[seen],
     )
     if not on_target:
         return replace(pair, source_change=change)
+    if pair.target_box is None:
+        return replace(pair, target_change=change)
     left, top, right, bottom = pair.target_box
     middle = torch.tensor([[(left + right) / 2, (top + bottom) / 2]])
     x, y = change.points(middle)[0].tolist()

@@ -41,7 +41,7 @@ from semcorr_cli.effects.morph import Morph, MorphOptions
 from semcorr_cli.effects.pace import EASINGS
 from semcorr_cli.effects.retime import LOOK_SIDE, Tempo, even
 from semcorr_cli.io import images
-from semcorr_cli.matchers.field import FieldOptions
+from semcorr_cli.matchers.looks import FieldOptions
 from semcorr_cli.session import Session, SessionOptions
 from semcorr_cli.settings import Settings
 

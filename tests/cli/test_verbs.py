@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from tests.conftest import SAMPLES, textured
+from tests.conftest import textured
 
 pytestmark = pytest.mark.usefixtures("small_features")
 
@@ -202,32 +202,6 @@ def test_extract_writes_safetensors_and_pictures(semcorr, pictures, tmp_path):
         assert np.array_equal(file["features"], features.numpy())
     assert semcorr("extract", pictures[0], "-o", tmp_path / "f.png", "-q").code == 0
     assert Pillow.open(tmp_path / "f.png").size == (160, 120)
-
-
-def test_evaluate_prints_the_pinned_keys(semcorr):
-    ran = semcorr("evaluate", "samples", SAMPLES, "--predict", "nearest", "--limit", 6, "--json")
-    assert ran.code == 0, ran.err
-    result = ran.envelope["result"]
-    assert sorted(result) == ["categories", "hard", "pairs", "pck", "predict", "protocol"]
-    assert sorted(result["pck"]) == ["per_image", "per_point"]
-    assert list(result["pck"]["per_image"]) == ["0.05", "0.10", "0.20"]
-    assert result["pairs"] == 6
-    assert 20 < result["pck"]["per_image"]["0.10"] <= 100
-
-
-def test_evaluate_prints_a_table(semcorr):
-    ran = semcorr("evaluate", "samples", SAMPLES, "--predict", "nearest", "--limit", 4)
-    assert "all" in ran.out.decode()
-
-
-@pytest.mark.parametrize("arguments", [("--protocol", "sometimes"), ("--limit", "0")])
-def test_evaluate_refuses_senseless_options(semcorr, arguments):
-    assert semcorr("evaluate", "samples", SAMPLES, *arguments).code == 2
-
-
-def test_evaluate_of_a_strange_folder_is_exit_3(semcorr, tmp_path):
-    assert semcorr("evaluate", "spair", tmp_path).code == 3
-    assert semcorr("evaluate", "samples", tmp_path).code == 3
 
 
 def test_morph_of_points_by_hand_alone_matches_nothing(semcorr, pictures, tmp_path):

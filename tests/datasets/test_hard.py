@@ -33,11 +33,6 @@ def changed(pair: TruePair) -> Change:
     return found
 
 
-def original_points(pair: TruePair) -> torch.Tensor:
-    original = next(each for each in pairs(60) if f"{each.name}:hard" == pair.name)
-    return original.target_points if pair.target_change is not None else original.source_points
-
-
 def same(a: Sequence[TruePair], b: Sequence[TruePair]) -> bool:
     return all(
         torch.equal(first.source_points, second.source_points)
@@ -139,11 +134,13 @@ def test_changes_span_what_they_promise() -> None:
     angles = [math.degrees(math.atan2(float(linear[0, 1]), float(linear[0, 0]))) for linear in upright]
     assert -45 <= min(angles) < -35
     assert 35 < max(angles) <= 45
-    extents = [
-        float((points.amax(dim=0) - points.amin(dim=0)).max()) * each.scale / (hard.EXTENT * SIDE)
-        for pair, each in zip(hardened, made, strict=True)
-        for points in [original_points(pair)]
-    ]
+    originals = {f"{pair.name}:hard": pair for pair in pairs(60)}
+    extents = []
+    for pair, each in zip(hardened, made, strict=True):
+        original = originals[pair.name]
+        points = original.source_points if pair.target_change is None else original.target_points
+        extent = float((points.amax(dim=0) - points.amin(dim=0)).max())
+        extents.append(extent * each.scale / (hard.EXTENT * SIDE))
     assert 0.5 <= min(extents) < 0.55
     assert 1.6 < max(extents) <= 2
     gains = torch.stack([each.colours @ torch.ones(3) for each in made])
