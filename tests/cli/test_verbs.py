@@ -190,6 +190,13 @@ def test_masks_are_taken_and_checked(semcorr, pictures, tmp_path):
     assert "another shape" in ran.err
 
 
+def test_a_transparent_avif_says_that_it_is_played_for_ever(semcorr, pictures, tmp_path):
+    masks = ("--source-mask", "auto", "--target-mask", "auto", "--background", "transparent")
+    ran = semcorr("morph", *pictures, *masks, "--frames", 2, "--size", 64, "--loop", 2, "-o", tmp_path / "film.avif")
+    assert ran.code == 0, ran.err
+    assert "--loop is left out" in ran.err
+
+
 def test_masks_are_estimated(semcorr, pictures, tmp_path):
     ran = semcorr("warp", *pictures, "--source-mask", "auto", "--target-mask", "auto", "-v", "-o", tmp_path / "o.png")
     assert ran.code == 0, ran.err
