@@ -39,7 +39,7 @@ class Form:
         inputs: names of its arguments, in their order.
         is_many: the last argument takes any number of values.
         options: names of its options, and whether each is a "flag", a "value" or a "list".
-        files: names of options whose value is a file to read.
+        files: options whose value is a file to read, with the words that may stand in a file's place.
         suffix: of outputs that nobody named.
         suffixes: that it can write.
         refuse: says what is wrong with a job's options, or None.
@@ -49,7 +49,7 @@ class Form:
     inputs: tuple[str, ...]
     is_many: bool
     options: Mapping[str, str]
-    files: frozenset[str]
+    files: Mapping[str, tuple[str, ...]]
     suffix: str
     suffixes: tuple[str, ...]
     refuse: Callable[[Job], str | None]
@@ -95,7 +95,8 @@ class Reader:
 
     def missing(self, job: Job) -> Iterator[Mistake]:
         """Yields a mistake for each file to read that is not there."""
-        named = [value for name in self.form.files if isinstance(value := job.options.get(name), str)]
+        given = ((job.options.get(name), words) for name, words in self.form.files.items())
+        named = [value for value, words in given if isinstance(value, str) and value not in words]
         for path in dict.fromkeys((*job.inputs, *named)):
             try:
                 is_there = (self.root / path).exists()

@@ -165,6 +165,8 @@ def morph(
     out.result.update(frames=count, fps=float(how.fps), seconds=round(float(count / how.fps), 3), loop=film.loop)
     out.result.update(hw=list(hw))
     alpha = any(picture.alpha is not None for picture in pictures) or background is Background.TRANSPARENT
+    if alpha and place.suffix == ".avif" and how.loop:
+        out.warn("a transparent avif is played for ever: --loop is left out")
     glimpse = effect.frames(morphs, pace.spread(len(morphs), GLIMPSE))
     made_hw = hw if sheet is None else stills.sheet_hw(hw, sheet)
     with (

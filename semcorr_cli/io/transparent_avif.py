@@ -62,6 +62,7 @@ class _Reel(Pillow.Image):
         super().__init__()
         self._frames = frames
         self._at = -1
+        self._is_over = False
         self._mode = "RGBA"
         self._size = hw[1], hw[0]
 
@@ -72,8 +73,9 @@ class _Reel(Pillow.Image):
             EOFError: there are no more.
         """
         if frame > self._at:
-            array = self._frames.get()
+            array = None if self._is_over else self._frames.get()
             if array is None:
+                self._is_over = True  # Pillow may ask again, and nothing would answer
                 raise EOFError
             self._im = Pillow.fromarray(array).im
             self._at = frame

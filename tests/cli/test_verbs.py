@@ -191,6 +191,37 @@ def test_masks_are_taken_and_checked(semcorr, pictures, tmp_path):
     assert "another shape" in ran.err
 
 
+def test_a_transparent_avif_says_that_it_is_played_for_ever(semcorr, pictures, tmp_path):
+    masks = ("--source-mask", "auto", "--target-mask", "auto", "--background", "transparent")
+    ran = semcorr("morph", *pictures, *masks, "--frames", 2, "--size", 64, "--loop", 2, "-o", tmp_path / "film.avif")
+    assert ran.code == 0, ran.err
+    assert "--loop is left out" in ran.err
+
+
+def test_masks_are_estimated(semcorr, pictures, tmp_path):
+    ran = semcorr("warp", *pictures, "--source-mask", "auto", "--target-mask", "auto", "-v", "-o", tmp_path / "o.png")
+    assert ran.code == 0, ran.err
+    assert "the source's object was found on " in ran.err
+    assert "the target's object was found on " in ran.err
+    rows = [{"source": str(pictures[0]), "target": str(pictures[1]), "output": "a.png", "source_mask": "auto"}]
+    rows.append(rows[0] | {"output": "b.png", "source_mask": "there is none"})
+    (tmp_path / "jobs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ran = semcorr("batch", "warp", tmp_path / "jobs.jsonl", "-o", tmp_path / "out", "--check")
+    assert ran.code != 0
+    assert "there is no file there is none" in ran.err
+    assert "no file auto" not in ran.err
+
+
+def test_the_source_is_turned_as_told(semcorr, pictures, tmp_path):
+    Pillow.open(pictures[1]).convert("RGB").rotate(90, expand=True).save(tmp_path / "fallen.png")
+    ran = semcorr("match", tmp_path / "fallen.png", pictures[1], "--rotate", -90, "--flip", "never", "--json")
+    assert ran.envelope["result"]["pose"]["angle"] == -90
+    assert ran.envelope["result"]["quality"]["verdict"] == "good"
+    ran = semcorr("match", *pictures, "--rotate", "sideways", "--json")
+    assert ran.code == 2
+    assert "sideways" in ran.err
+
+
 def test_extract_writes_safetensors_and_pictures(semcorr, pictures, tmp_path):
     from safetensors.torch import load_file
 

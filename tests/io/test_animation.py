@@ -298,6 +298,17 @@ def test_a_failure_in_the_middle_leaves_nothing(suffix: str, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_failure_leaves_nothing_of_a_transparent_avif(count: int, tmp_path: Path) -> None:
+    def failing() -> Iterator[Frames]:
+        yield from frames(SIZES[0], alpha=True, count=count)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        film(tmp_path / "film.avif", failing(), SIZES[0], alpha=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("suffix", [*FORMATS, ""])
 def test_frames_are_forgotten_as_soon_as_they_are_written(suffix: str, tmp_path: Path) -> None:
     alive: list[weakref.ref[Frames]] = []
