@@ -121,9 +121,13 @@ class Session:
             self._from_cache.setdefault(_root(image.digest), is_known)
         return found.seen(image).to(self.device)
 
+    def working(self, image: Image) -> Image:
+        """Returns the reduced copy of a picture that `correspond` works on; a small one is its own."""
+        return resample.shrink(image, self._field.side)
+
     def working_features(self, *images: Image) -> list[FeatureMap]:
         """Returns the feature maps of the pictures' working copies, which `correspond` describes too."""
-        return self.features(*(resample.shrink(image, self._field.side) for image in images))
+        return self.features(*(self.working(image) for image in images))
 
     @torch.inference_mode()
     def prepare(self, images: Sequence[Image]) -> int:
@@ -136,7 +140,7 @@ class Session:
             return 0
         count = 0
         cache = self._cache
-        small = [resample.shrink(image, self._field.side) for image in images if image.digest]
+        small = [self.working(image) for image in images if image.digest]
         for look in (COARSE,) if self.spec.quick_options is None else (COARSE, QUICK):
             wanted = {FeatureCache.key(self._extractor(look).recipe, image.digest): image for image in small}
             with cache.alone(list(wanted)):

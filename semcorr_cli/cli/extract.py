@@ -7,7 +7,8 @@ import typer
 from semcorr_cli.cli import output
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
-from semcorr_cli.cli.options import FeatureOptions, open_pictures, open_session
+from semcorr_cli.cli.opening import open_pictures
+from semcorr_cli.cli.options import FeatureOptions, open_session
 
 if TYPE_CHECKING:
     from semcorr_cli.core.features import FeatureMap

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from semcorr_cli.cli.options import OUTPUT, PairOptions
+from semcorr_cli.cli.preview import PREVIEW_SIDE, reduced
 from semcorr_cli.errors import UsageError
 
 FRAMES = 50
@@ -115,6 +116,12 @@ class FilmingOptions(PairOptions):
             show_default=False,
         ),
     ] = None
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview", help=f"Draw it at {PREVIEW_SIDE} pixels at most, to try options quickly.", rich_help_panel=FILM
+        ),
+    ] = False
     contact_sheet: Annotated[
         str | None,
         typer.Option(
@@ -183,6 +190,7 @@ def frame_hw(options: FilmingOptions, picture_hw: tuple[int, int], *, even: bool
         usual = DEFAULT_SIDE if options.contact_sheet is None else CELL_SIDE
         longer = int(size) if size is not None else min(max(h, w), usual)
         h, w = (max(1, round(side * longer / max(picture_hw))) for side in picture_hw)
+    h, w = reduced((h, w), wanted=options.preview)
     if even:
         h, w = h - h % 2, w - w % 2
     if not 8 <= min(h, w) <= max(h, w) <= MAX_SIDE:

@@ -8,7 +8,8 @@ import typer
 from semcorr_cli.cli import drawing, output, verdict
 from semcorr_cli.cli.destination import Destination, default_path, destination
 from semcorr_cli.cli.drawing import DRAWN, Drawing
-from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, find_objects, open_pictures, open_session
+from semcorr_cli.cli.opening import find_objects, open_pictures
+from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, open_session
 from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:

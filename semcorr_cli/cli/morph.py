@@ -10,7 +10,8 @@ import typer
 from semcorr_cli.cli import filming, formats, output, timing, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.filming import FilmingOptions
-from semcorr_cli.cli.options import PairOptions, find_objects, open_pictures, open_session
+from semcorr_cli.cli.opening import find_objects, open_pictures
+from semcorr_cli.cli.options import PairOptions, open_session
 from semcorr_cli.effects import pace
 from semcorr_cli.errors import UsageError
 

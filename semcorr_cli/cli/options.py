@@ -15,7 +15,6 @@ from semcorr_cli import extractors
 from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from semcorr_cli.core.image import Image
     from semcorr_cli.session import Session
 
 FEATURES = "Features"
@@ -305,41 +304,6 @@ def open_session(options: FeatureOptions) -> "Session":
     show = current.say if options.features == "auto" else current.note
     show(f"features: {session.spec.name} on {session.device} ({dtype})")
     return session
-
-
-def open_pictures(paths: list[str], options: FeatureOptions) -> "list[Image]":
-    """Reads pictures and records them as inputs; the masks, if there are any, belong to the first two."""
-    from dataclasses import replace
-
-    from semcorr_cli.cli import output
-    from semcorr_cli.io import images
-
-    masks = (options.source_mask, options.target_mask) if isinstance(options, PairOptions) else ()
-    if [*paths, *masks].count("-") > 1:
-        raise UsageError("only one input can come from stdin")
-    pictures = []
-    for path in paths:
-        pictures.append(images.load(path, max_pixels=options.max_pixels))
-        output.current().took(path, pictures[-1].hw, pictures[-1].notes)
-    for index, mask in enumerate(masks):
-        if mask is not None and mask != AUTO_MASK:
-            plane = images.load_mask(mask, pictures[index].hw, max_pixels=options.max_pixels)
-            pictures[index] = replace(pictures[index], mask=plane)
-    return pictures
-
-
-def find_objects(session: "Session", pictures: "list[Image]", pair: PairOptions) -> "list[Image]":
-    """Returns the pictures with the masks that `auto` asks for, and says how much of them they show."""
-    from semcorr_cli.cli import output
-
-    wanted = (pair.source_mask == AUTO_MASK, pair.target_mask == AUTO_MASK)
-    if not any(wanted):
-        return pictures
-    found = list(session.find_objects(pictures[0], pictures[1], of=wanted))
-    for name, picture, estimated in zip(("source", "target"), found, wanted, strict=True):
-        if estimated and picture.mask is not None:
-            output.current().note(f"the {name}'s object was found on {100 * float(picture.mask.mean()):.0f} % of it")
-    return found + pictures[2:]
 
 
 def _rotation(text: str) -> str:

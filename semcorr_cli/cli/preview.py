@@ -1,4 +1,7 @@
-"""A long method seen at work: a progress bar, and a picture of how far it is, replaced every few seconds."""
+"""Results before they are done: small ones, and a long method seen at work.
+
+A progress bar, and a picture of how far it is, replaced every few seconds.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +17,17 @@ from semcorr_cli.io import atomic
 if TYPE_CHECKING:
     from semcorr_cli.core.image import Image
 
+PREVIEW_SIDE = 480
+"""Longer side of what `--preview` draws: small and fast, for trying options."""
+
 Watch = Callable[[int, int, "Callable[[], Image]"], None]
 """Told after every step: steps done, steps in all, and what renders the picture so far."""
+
+
+def reduced(hw: tuple[int, int], *, wanted: bool) -> tuple[int, int]:
+    """Returns the size that is drawn: a preview's if one is wanted, and the picture is larger."""
+    scale = min(1.0, PREVIEW_SIDE / max(hw)) if wanted else 1.0
+    return max(1, round(hw[0] * scale)), max(1, round(hw[1] * scale))
 
 
 def preview_path(place: Destination, every: float | None, *, keep: bool) -> Path | None:

@@ -9,7 +9,8 @@ import typer
 from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
-from semcorr_cli.cli.options import OUTPUT, PairOptions, find_objects, open_pictures, open_session
+from semcorr_cli.cli.opening import find_objects, open_pictures
+from semcorr_cli.cli.options import OUTPUT, PairOptions, open_session
 from semcorr_cli.cli.preview import preview_path, watching
 from semcorr_cli.errors import MissingError
 from semcorr_cli.settings import Settings

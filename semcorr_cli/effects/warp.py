@@ -1,5 +1,6 @@
 """`warp`: the source redrawn in the target's layout, on the target's canvas."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from semcorr_cli.core import light, resample
 from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.drawing import Drawing, Strip
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Lines, Warp
 
@@ -29,39 +31,44 @@ class WarpOptions:
 
 
 def warp(source: Image, target: Image, field: Warp, options: WarpOptions) -> Image:
-    """Returns the source read through the field, on the target's canvas.
+    """Returns the source read through the field, on the target's canvas; see `draw`."""
+    return draw(source, target, field, options).image()
+
+
+def draw(source: Image, target: Image, field: Warp, options: WarpOptions) -> Drawing:
+    """Draws the source read through the field, a few rows at a time.
 
     Args:
         source: the picture that is read, at any size.
-        target: the picture whose canvas is drawn on.
+        target: the picture whose canvas is drawn on; looked at only where it is the background.
         field: backward map from the target's canvas to the source.
         options: how far, and what to do where there is no source.
     """
-    field = field.eased(options.strength)
-    keep = options.background == "keep"
-    reader = resample.Reader(_planes(source, with_alpha=not keep))
-    channels = 3 if keep and source.alpha is None else 4
-    result = torch.empty(channels, *field.target_hw, device=source.rgb.device)
+    has_alpha = {"keep": source.alpha, "transparent": source.rgb, "target": target.alpha}[
+        options.background
+    ] is not None
+    strips = _strips(source, target, field.eased(options.strength), options.background)
+    return Drawing(field.target_hw, has_alpha, source.depth, strips)
+
+
+def _strips(source: Image, target: Image, field: Warp, background: str) -> Iterator[Strip]:
+    visible = source.alpha if background == "keep" else source.visible()
+    reader = resample.Reader(source.rgb if visible is None else torch.cat([source.rgb * visible, visible]))
     positions, confidence = Lines(field.nodes, field.target_hw), Lines(field.confidence[..., None], field.target_hw)
     for rows, planes in reader.strips(field):
-        if not keep:
+        if visible is None and background == "keep":
+            yield rows, planes
+            continue
+        alpha = torch.ones_like(planes[:1]) if visible is None else planes[3:]
+        rgb = planes[:3] if visible is None else (planes[:3] / alpha.clamp_min(1e-6)).clamp(0, 1)
+        if background != "keep":
             at, trust = (lines.rows(rows.start, rows.stop) for lines in (positions, confidence))
-            planes = planes * _coverage(at, trust[..., 0], field.source_hw)
-        result[:, rows] = planes
-    if keep and source.alpha is None:
-        return Image(result, depth=source.depth)
-    rgb, alpha = result[:3] / result[3:].clamp_min(1e-6), result[3:]
-    if options.background == "target":
-        return _over(Image(rgb.clamp(0, 1), alpha), target, source.depth)
-    return Image(rgb.clamp(0, 1), alpha, depth=source.depth)
-
-
-def _planes(image: Image, *, with_alpha: bool) -> Float[Tensor, "c h w"]:
-    """Returns premultiplied planes; with alpha where asked for, or where the picture has one."""
-    visible = image.visible() if with_alpha else image.alpha
-    if visible is None and with_alpha:
-        visible = torch.ones_like(image.rgb[:1])
-    return image.rgb if visible is None else torch.cat([image.rgb * visible, visible])
+            alpha = alpha * _coverage(at, trust[..., 0], field.source_hw)
+        if background == "target":
+            behind = None if target.alpha is None else target.alpha[:, rows]
+            yield rows, _over(rgb, alpha, target.rgb[:, rows], behind)
+        else:
+            yield rows, torch.cat([rgb, alpha])
 
 
 def _coverage(
@@ -72,12 +79,15 @@ def _coverage(
     return resample.inside(positions, source_hw) * near * near * (3 - 2 * near)
 
 
-def _over(front: Image, back: Image, depth: int) -> Image:
+def _over(
+    front: Float[Tensor, "3 h w"],
+    alpha: Float[Tensor, "1 h w"],
+    back: Float[Tensor, "3 h w"],
+    back_alpha: Float[Tensor, "1 h w"] | None,
+) -> Float[Tensor, "c h w"]:
     """Composites in linear light; the back's alpha remains where the front has none."""
-    assert front.alpha is not None
-    back_alpha = torch.ones_like(front.alpha) if back.alpha is None else back.alpha
-    behind = back_alpha * (1 - front.alpha)
-    alpha = front.alpha + behind
-    linear = light.to_linear(front.rgb) * front.alpha + light.to_linear(back.rgb) * behind
-    rgb = light.to_srgb((linear / alpha.clamp_min(1e-6)).clamp(0, 1))
-    return Image(rgb, None if back.alpha is None else alpha, depth=depth)
+    behind = 1 - alpha if back_alpha is None else back_alpha * (1 - alpha)
+    all_ = alpha + behind
+    linear = light.to_linear(front) * alpha + light.to_linear(back) * behind
+    rgb = light.to_srgb((linear / all_.clamp_min(1e-6)).clamp(0, 1))
+    return rgb if back_alpha is None else torch.cat([rgb, all_])

@@ -5,11 +5,9 @@ import zlib
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from semcorr_cli.core.image import Image
 from semcorr_cli.errors import OutputError
 from semcorr_cli.io import colour
 
@@ -45,10 +43,8 @@ def deep_planes(
     return rgb, values[..., 3] if values.shape[2] == 4 else None
 
 
-def encode_deep(image: Image, kind: str) -> bytes:
-    """Returns a picture as the bytes of a 16-bit "PNG" or "TIFF"."""
-    planes = image.rgb if image.alpha is None else torch.cat([image.rgb, image.alpha])
-    values = np.rint(planes.clamp(0, 1).permute(1, 2, 0).cpu().numpy() * 65535).astype(np.uint16)
+def encode_deep(values: NDArray[np.uint16], kind: str) -> bytes:
+    """Returns (h, w, 3 or 4) values as the bytes of a 16-bit "PNG" or "TIFF"."""
     return _png(values) if kind == "PNG" else _tiff(values)
 
 

@@ -9,6 +9,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.drawing import Drawing
 from semcorr_cli.core.image import Image
 from semcorr_cli.errors import InputError, OutputError, UsageError
 from semcorr_cli.io import atomic, colour
@@ -108,8 +110,10 @@ def load(path: str, *, max_pixels: int = MAX_PIXELS) -> Image:
         with contextlib.suppress(*DECODER_ERRORS):  # counting goes through all frames, sound or not
             if (count := int(getattr(picture, "n_frames", 1))) > 1:
                 notes.append(f"first of {count} frames")
+        turns_itself = picture.format == "TIFF"
+    del picture  # large ones need the room
     if orientation in range(2, 9):
-        if picture.format != "TIFF":  # which decoders turn by themselves
+        if not turns_itself:
             rgb, alpha = _upright(rgb, orientation), None if alpha is None else _upright(alpha, orientation)
         notes.append(f"turned upright (EXIF orientation {orientation})")
     if min(rgb.shape[:2]) < MIN_SIDE:
@@ -117,11 +121,13 @@ def load(path: str, *, max_pixels: int = MAX_PIXELS) -> Image:
             f"{name_of(path)} measures {rgb.shape[1]}×{rgb.shape[0]} pixels: too small to match",
             hint=f"pictures need at least {MIN_SIDE} pixels on each side",
         )
-    if alpha is not None and float(alpha.min()) >= 1:
-        alpha = None
+    planes, opacity = _floats(rgb), None if alpha is None else _floats(alpha)
+    if opacity is not None and float(opacity.min()) >= 1:
+        opacity = None
     return Image(
-        torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))),
-        None if alpha is None else torch.from_numpy(np.ascontiguousarray(alpha))[None],
+        # Pixel by pixel in memory, as the file has it and as readers want it: nothing is copied.
+        planes.permute(2, 0, 1),
+        None if opacity is None else opacity[None],
         depth=16 if deep else 8,
         digest=hashlib.sha256(content).hexdigest(),
         notes=tuple(notes),
@@ -175,17 +181,21 @@ def save(image: Image, path: Path, *, overwrite: bool, quality: int = 92) -> lis
     return notes
 
 
-def encode(image: Image, kind: str, *, quality: int = 92) -> tuple[bytes, list[str]]:
+def encode(image: Image | Drawing, kind: str, *, quality: int = 92) -> tuple[bytes, list[str]]:
     """Returns a picture as the bytes of a file, and notes on what the format could not keep."""
+    drawing = Drawing.of(image) if isinstance(image, Image) else image
     notes = []
-    if image.alpha is not None and kind not in WITH_ALPHA:
-        image = image.flattened()
+    flat = drawing.alpha and kind not in WITH_ALPHA
+    if flat:
         notes.append(f"{kind} has no transparency: flattened onto white")
-    if image.depth == 16 and kind in WITH_DEPTH:
-        return encode_deep(image, kind), notes
-    if image.depth == 16:
+    deep = drawing.depth == 16 and kind in WITH_DEPTH
+    if drawing.depth == 16 and not deep:
         notes.append(f"{kind} has no 16-bit channels: written with 8")
-    picture = Pillow.fromarray(to_bytes(image))
+    values = _codes(drawing, flat=flat, deep=deep)
+    if deep:
+        return encode_deep(values, kind), notes
+    picture = Pillow.fromarray(values)
+    del values  # of which Pillow has its own copy
     target = io.BytesIO()
     options: dict[str, object] = {"icc_profile": colour.srgb_profile()} if kind != "BMP" else {}
     if kind in ("JPEG", "WEBP", "AVIF"):
@@ -195,14 +205,35 @@ def encode(image: Image, kind: str, *, quality: int = 92) -> tuple[bytes, list[s
     try:
         picture.save(target, kind, **options)
     except (OSError, ValueError) as error:
-        raise OutputError(f"cannot write {image.hw[1]}×{image.hw[0]} pixels as {kind}: {error}") from error
+        raise OutputError(f"cannot write {drawing.hw[1]}×{drawing.hw[0]} pixels as {kind}: {error}") from error
     return target.getvalue(), notes
 
 
 def to_bytes(image: Image) -> NDArray[np.uint8]:
     """Returns a picture as (h, w, 3) or (h, w, 4) 8-bit values."""
-    planes = image.rgb if image.alpha is None else torch.cat([image.rgb, image.alpha])
-    return planes.mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+    return _codes(Drawing.of(image), flat=False, deep=False)
+
+
+def _codes(drawing: Drawing, *, flat: bool, deep: bool) -> NDArray[Any]:
+    """Returns the pixels as a file holds them, flattened onto white if asked to."""
+    values = np.empty((*drawing.hw, 4 if drawing.alpha and not flat else 3), np.uint16 if deep else np.uint8)
+    for rows, planes in drawing.strips:
+        strip = planes[:3] * planes[3:] + (1 - planes[3:]) if flat else planes
+        pixels = strip.permute(1, 2, 0)
+        if deep:
+            values[rows] = np.rint(pixels.clamp(0, 1).cpu().numpy() * 65535)
+        else:
+            values[rows] = pixels.mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8).cpu().numpy()
+    return values
+
+
+def _floats(values: NDArray[Any]) -> Float[Tensor, "..."]:
+    """Returns 8-bit codes as values in [0, 1]; what is in [0, 1] already stays."""
+    if values.dtype != np.uint8:
+        return torch.from_numpy(np.ascontiguousarray(values))
+    result = torch.empty(values.shape)
+    result.numpy()[...] = values
+    return result.div_(255)
 
 
 @contextlib.contextmanager
@@ -261,8 +292,8 @@ def _orientation(picture: Pillow.Image, notes: list[str]) -> int:
 
 def _planes(
     picture: Pillow.Image, profile: bytes | None, notes: list[str]
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Decodes an 8-bit picture of any mode into (h, w, 3) colours and (h, w) alpha, both in [0, 1]."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Decodes an 8-bit picture of any mode into (h, w, 3) colours and (h, w) alpha."""
     picture.load()
     if picture.mode in ("I", "F"):
         raise InputError(
@@ -271,7 +302,7 @@ def _planes(
     alpha = None
     if picture.has_transparency_data or picture.mode in ("LA", "PA", "RGBA", "La", "RGBa"):
         picture = picture.convert("RGBA")
-        alpha = np.asarray(picture.getchannel("A"), np.float32) / np.float32(255)
+        alpha = np.asarray(picture.getchannel("A"))
         picture = picture.convert("RGB")
     elif picture.mode not in ("L", "RGB", "CMYK"):
         notes.append(f"converted from {picture.mode} to RGB")
@@ -281,10 +312,10 @@ def _planes(
         notes.extend([note] if note else [])
     elif picture.mode == "CMYK":
         notes.append("converted from CMYK without a colour profile")
-    return np.asarray(picture.convert("RGB"), np.float32) / np.float32(255), alpha
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB")), alpha
 
 
-def _upright(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+def _upright(plane: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Undoes an EXIF orientation (2 to 8) on an (h, w, …) array."""
     if orientation >= 5:
         plane = plane.swapaxes(0, 1)

@@ -36,6 +36,13 @@ def test_keys_may_be_written_with_dashes_or_underscores_and_empty_cells_are_not_
         assert one("match", source="a", target="b", **{key: "64", "flip": ""}).options == {"max_side": "64"}
 
 
+def test_what_is_drawn_and_set_by_hand_can_be_asked_for():
+    job = one("warp", source="a", target="b", points="p.json", only_points="yes", preview="true")
+    assert job.options == {"points": "p.json", "only_points": True, "preview": True}
+    assert one("match", source="a", target="b", draw="field").options == {"draw": "field"}
+    assert isinstance(one("match", source="a", target="b", draw="nothing"), Mistake)
+
+
 def test_flags_and_lists():
     job = one("morph", source="a", target="b", ping_pong="yes", weights=["builtin=x", "sift=y"])
     assert job.options == {"ping_pong": True, "weights": ("builtin=x", "sift=y")}

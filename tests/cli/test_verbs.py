@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from semcorr_cli.cli import preview
 from tests.conftest import textured
 
 pytestmark = pytest.mark.usefixtures("small_features")
@@ -287,3 +288,48 @@ def test_saved_points_can_be_edited_and_used(semcorr, pictures, tmp_path):
     ran = semcorr(*arguments, "-o", tmp_path / "c.gif")
     assert ran.code == 3
     assert "line 3" in ran.err
+
+
+def test_warp_points_by_hand(semcorr, pictures, tmp_path):
+    points = tmp_path / "p.json"
+    assert semcorr("match", *pictures, "--save-points", points, "-o", tmp_path / "m.csv", "-q").code == 0
+    ran = semcorr("warp", *pictures, "--points", points, "-o", tmp_path / "both.png", "--json")
+    assert ran.code == 0, ran.err
+    assert max(ran.envelope["result"]["points_missed"]) < 1
+    points.write_text('[\n{"source": [60, 60], "target": [66, 56]},\n{"source": [60, 60], "target": [66]}]')
+    ran = semcorr("warp", *pictures, "--points", points, "-o", tmp_path / "o.png")
+    assert ran.code == 3
+    assert "line 3" in ran.err
+    points.write_text('[{"source": [80, 60], "target": [60, 60]}]')
+    ran = semcorr("warp", *pictures, "--points", points, "--only-points", "-o", tmp_path / "alone.png", "--json")
+    assert ran.code == 0, ran.err
+    source, drawn = (np.asarray(Pillow.open(path), np.int16) for path in (pictures[0], tmp_path / "alone.png"))
+    assert np.abs(source[60, 80] - drawn[60, 60]).max() < 12
+    assert semcorr("warp", *pictures, "--only-points", "-o", tmp_path / "o.png").code == 2
+
+
+def test_morph_previews_are_small(semcorr, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(preview, "PREVIEW_SIDE", 64)
+    ran = semcorr("morph", *pictures, "--frames", 2, "--preview", "-o", tmp_path / "film.mp4", "--json")
+    assert ran.envelope["result"]["hw"] == [48, 64]
+
+
+def test_warp_previews_are_small_and_the_same_otherwise(semcorr, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(preview, "PREVIEW_SIDE", 75)
+    assert semcorr("warp", *pictures, "-o", tmp_path / "whole.png", "-q").code == 0
+    ran = semcorr("warp", *pictures, "--preview", "-o", tmp_path / "small.png", "--json")
+    assert ran.envelope["outputs"][0]["hw"] == [58, 75]
+    whole, small = (Pillow.open(tmp_path / f"{name}.png").convert("RGB") for name in ("whole", "small"))
+    reduced = np.asarray(whole.resize((75, 58), Pillow.Resampling.BOX), np.float32)
+    assert np.abs(reduced - np.asarray(small, np.float32)).mean() < 4
+
+
+@pytest.mark.parametrize("background", ["keep", "target"])
+def test_warp_of_a_large_target_is_that_of_any(semcorr, pictures, tmp_path, monkeypatch, background):
+    drawn = []
+    for name, limit in (("any", 16_000_000), ("large", 100)):
+        monkeypatch.setattr("semcorr_cli.cli.warp.LARGE", limit)
+        ran = semcorr("warp", *pictures, "--background", background, "-o", tmp_path / f"{name}.png", "--json")
+        assert [entry["hw"] for entry in ran.envelope["inputs"]] == [[120, 160], [116, 150]]
+        drawn.append((tmp_path / f"{name}.png").read_bytes())
+    assert drawn[0] == drawn[1]

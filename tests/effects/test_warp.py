@@ -7,7 +7,8 @@ from torch.nn.functional import interpolate
 from semcorr_cli.core import resample
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Warp
-from semcorr_cli.effects.warp import BACKGROUNDS, WarpOptions, warp
+from semcorr_cli.effects.warp import BACKGROUNDS, WarpOptions, draw, warp
+from semcorr_cli.io import images
 from tests.specimens import CODE, flat, mapped, middle, picture, shifted
 
 HW = (60, 80)
@@ -175,3 +176,20 @@ def test_a_mirrored_field_mirrors_the_picture_at_any_strength() -> None:
     for strength in (0.0, 0.5, 1.0):
         result = drawn(source, Warp.identity(HW, HW, mirrored=True), strength=strength)
         assert float((result.rgb - source.rgb.flip(-1)).abs().max()) < CODE
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+@pytest.mark.parametrize("transparent", [False, True])
+def test_tiles_are_the_whole_to_the_last_bit(
+    background: str, transparent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = picture((120, 90), 1), picture((100, 130), 2)
+    if transparent:
+        source, target = replace(source, alpha=source.rgb[:1]), replace(target, alpha=target.rgb[1:2])
+    field = wavy(source.hw, target.hw)
+    files = []
+    for pixels in (1 << 20, 130 * 7):
+        monkeypatch.setattr(resample, "STRIP_PIXELS", pixels)
+        files.append(images.encode(draw(source, target, field, WarpOptions(background=background)), "PNG")[0])
+    assert files[0] == files[1]
+    assert images.encode(drawn(source, field, target, background=background), "PNG")[0] == files[0]
