@@ -1,12 +1,6 @@
-"""The journal: what a batch has begun and finished, one JSON object a line, appended and forced to disk.
+"""The journal: what a batch has begun and finished, one JSON object a line. Nothing is ever changed or removed."""
 
-A process that is killed while it writes leaves half a line at the end: it is passed over, and the next line starts
-afresh. Nothing is ever changed or removed.
-"""
-
-import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,6 +8,7 @@ from typing import Any
 
 from semcorr_cli.errors import OutputError
 from semcorr_cli.io import atomic
+from semcorr_cli.io.jsonl import Lines, read
 
 FORMAT = 1
 """Version of the lines."""
@@ -64,14 +59,8 @@ class Journal:
         with atomic.reported(path):
             for line in chain.from_iterable(map(read, (*others, path))):
                 self._take(line, verb)
-            is_new = not path.exists()
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-            size = os.fstat(self._file).st_size
-            if size and os.pread(self._file, 1, size - 1) != b"\n":
-                os.write(self._file, b"\n")
-            if is_new:
-                atomic.settle_folder(path.parent)
-        if not size:
+        self._lines = Lines(path)
+        if self._lines.is_new:
             self.append({"journal": FORMAT, "verb": verb})
 
     def append(self, line: dict[str, Any]) -> None:
@@ -80,16 +69,12 @@ class Journal:
         Raises:
             OutputError: it cannot be written.
         """
-        content = memoryview((json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n").encode())
-        with atomic.reported(self.path):
-            while content:
-                content = content[os.write(self._file, content) :]
-            os.fsync(self._file)
+        self._lines.append(line)
         self._take(line, "")
 
     def close(self) -> None:
         """Closes the file."""
-        os.close(self._file)
+        self._lines.close()
 
     def _take(self, line: dict[str, Any], verb: str) -> None:
         if verb and line.get("verb", verb) != verb:
@@ -110,17 +95,3 @@ class Journal:
 def journals(folder: Path) -> list[Path]:
     """Returns the journals in a batch's folder: its own, and those of its shards."""
     return sorted(folder.glob("journal*.jsonl"))
-
-
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields a journal's lines; what is no JSON object, like half a line, is passed over."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                content = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(content, dict):
-                yield content

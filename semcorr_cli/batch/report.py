@@ -9,9 +9,8 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from semcorr_cli.batch import journal
 from semcorr_cli.batch.manifest import Mistake
-from semcorr_cli.io import atomic
+from semcorr_cli.io import atomic, jsonl
 
 TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -35,7 +34,7 @@ def write(path: Path, journals: Sequence[Path], verb: str, mistakes: Sequence[Mi
         OutputError: it cannot be written.
     """
     last: dict[str, dict[str, Any]] = {}
-    for line in chain.from_iterable(map(journal.read, journals)):
+    for line in chain.from_iterable(map(jsonl.read, journals)):
         if isinstance(name := line.get("job"), str):
             last[name] = line
     failed: list[dict[str, Any]] = [

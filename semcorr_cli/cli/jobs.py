@@ -10,7 +10,7 @@ import typer
 
 from semcorr_cli import __version__, extractors
 from semcorr_cli.batch.jobs import Form, Job, Value
-from semcorr_cli.cli import extract, match, morph, style, warp
+from semcorr_cli.cli import extract, formats, match, morph, style, warp
 from semcorr_cli.cli.options import FeatureOptions, shared
 from semcorr_cli.errors import UsageError
 
@@ -35,7 +35,7 @@ class Verb:
 VERBS = {
     "match": Verb(match.match, "Match many pairs.", ".png", match.PICTURES + match.DATA),
     "warp": Verb(warp.warp, "Warp many pairs.", ".png", match.PICTURES),
-    "morph": Verb(morph.morph, "Make many films.", ".gif", morph.SUFFIXES),
+    "morph": Verb(morph.morph, "Make many films.", ".gif", formats.SUFFIXES),
     "transfer-style": Verb(style.transfer_style, "Restyle many pictures.", ".png", match.PICTURES),
     "extract": Verb(extract.extract, "Describe many pictures.", ".npz", (".npz", ".safetensors", *match.PICTURES)),
 }

@@ -9,7 +9,7 @@ import typer
 from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
-from semcorr_cli.cli.options import OUTPUT, PairOptions, open_pictures, open_session
+from semcorr_cli.cli.options import OUTPUT, PairOptions, find_objects, open_pictures, open_session
 from semcorr_cli.cli.preview import preview_path, watching
 from semcorr_cli.errors import MissingError
 from semcorr_cli.settings import Settings
@@ -112,6 +112,7 @@ def transfer_style(
     images = open_pictures([content, style], pair)
     limits = _mask(mask, images[0], pair)
     session = open_session(pair)
+    images = find_objects(session, images, pair)
     field = session.correspond(*images)
     out.run["cached"] = [session.cached(image) for image in images]
     verdict.report(field, pair)

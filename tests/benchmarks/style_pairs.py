@@ -21,6 +21,8 @@ from semcorr_cli.settings import Settings
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 METHODS = {"color": color.restyle, "patch": patch.restyle}
+WANTED = {"color": (0.6, 0.95), "patch": (0.5, 0.0)}
+"""Largest ratio and smallest correlation that count as a success, by method; patches bring edges of their own."""
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
         groups[arguments.folder.name] = list(spair.read(arguments.folder))[:: arguments.every]
     session = Session(SessionOptions(), Settings.from_environment())
     for name, pairs in groups.items():
-        ratios, kept = [], []
+        ratios, kept, missed = [], [], []
         for pair in pairs:
             content, style = images.load(str(pair.source)), images.load(str(pair.target))
             field = session.correspond(content, style)
@@ -45,12 +47,16 @@ def main() -> None:
             found = measures.measure(content, styled.image, style, styled.parts, None)
             ratios.append(found.ratio)
             kept.append(found.gradient_correlation)
+            wanted, least = WANTED[arguments.method]
+            if found.ratio > wanted or found.gradient_correlation < least:
+                missed.append(f"{pair.name} {found.ratio:.3f} {found.gradient_correlation:.3f}")
         if not ratios:
             print(f"{name}: none of {len(pairs)} pairs is good")
             continue
         print(f"{name}: {len(ratios)} good pairs of {len(pairs)}; {arguments.method}")
         print(f"  distance ratio        {summary(ratios)}, worst {max(ratios):.3f}")
-        print(f"  gradient correlation  {summary(kept)}, worst {min(kept):.3f}", flush=True)
+        print(f"  gradient correlation  {summary(kept)}, worst {min(kept):.3f}")
+        print(f"  short of ratio {wanted}, correlation {least}: {len(missed)}", *missed, sep="\n    ", flush=True)
 
 
 def summary(values: list[float]) -> str:

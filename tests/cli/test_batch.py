@@ -62,6 +62,8 @@ def files(out: Path) -> dict[str, bytes]:
         ("match", "csv", ("--max-matches", "9")),
         ("warp", "webp", ("--strength", "0.5", "--quality", "70")),
         ("morph", "gif", ("--frames", "3", "--ping-pong")),
+        ("morph", "jpg", ("--contact-sheet", "2x2", "--pace", "even", "--blend", "laplacian", "--color-transfer")),
+        ("morph", "gif", ("--duration", "0.2s", "--gif-dither", "bayer", "--gif-palette", "global")),
         ("extract", "npz", ()),
     ],
 )

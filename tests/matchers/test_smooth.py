@@ -6,7 +6,7 @@ import torch
 from semcorr_cli.core import coords, spline
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.matchers import smooth
-from semcorr_cli.matchers.field import FieldOptions
+from semcorr_cli.matchers.looks import FieldOptions
 from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
 HW = (1024, 1024)

@@ -71,6 +71,18 @@ class Affine:
             offset = torch.cat([torch.zeros_like(offset[:1]), offset[1:]])
         return Affine(linear, offset)
 
+    def lightness(self) -> tuple[Float[Tensor, "3 *place"], Float[Tensor, "1 *place"]]:
+        """Returns what makes the new L: factors of L, a and b, and what is added."""
+        row = self.linear[:3]
+        if self.linear.shape[0] == 3:
+            row = torch.cat([row[:1], torch.zeros_like(row[1:])])
+        return row, self.offset[:1]
+
+    def relit(self, row: Float[Tensor, "3 *place"], offset: Float[Tensor, "1 *place"]) -> "Affine":
+        """Returns the maps with another way of making L; those of separate channels take its first factor only."""
+        own = row[:1] if self.linear.shape[0] == 3 else row
+        return Affine(torch.cat([own, self.linear[len(own) :]]), torch.cat([offset, self.offset[1:]]))
+
     def planes(self) -> Float[Tensor, "n *place"]:
         """Returns everything as one stack of planes; `of` takes it apart again."""
         return torch.cat([self.linear, self.offset])

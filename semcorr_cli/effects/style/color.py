@@ -1,7 +1,8 @@
 """Colour by matched moments: every place takes the local mean and contrast of its counterpart.
 
     statistics of both ─► local moments through the matches ─┐
-                       └► moments of corresponding parts ────┴► blend by how dense the matches are ─► full size
+                       └► moments of corresponding parts ────┴► blend by how dense the matches are
+                              ─► contrast evened out until the content's structure is kept ─► full size
 
 Follows Progressive Color Transfer (He et al. 2019) in matching local Lab means and spreads; matches are weighted by
 their cycle consistency, and places without any fall back to their part.
@@ -18,7 +19,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.quality import Verdict
 from semcorr_cli.effects.style import parts as regions
-from semcorr_cli.effects.style import render
+from semcorr_cli.effects.style import render, structure
 from semcorr_cli.effects.style.affine import Affine
 from semcorr_cli.effects.style.moments import Statistics, blurred
 from semcorr_cli.effects.style.options import Reach, Styled, StyleOptions
@@ -74,6 +75,8 @@ def restyle(
         if reach == Reach.LOCAL:
             near, share = _local(here, there, field.matches, options.stats)
             maps = maps.towards(near, share)
+    if reach != Reach.GLOBAL and options.luma == "match":
+        maps = structure.kept(content, here, maps)
     maps = maps.eased(options.strength, keep_luma=options.luma == "keep")
     changed = render.changeable(content, field, options, mask)
     image, gamut_share = render.recoloured(content, maps, changed, snap=options.edge_snap)

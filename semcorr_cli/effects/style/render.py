@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
-from kornia.color import lab_to_rgb, rgb_to_lab
+from jaxtyping import Bool, Float
+from kornia.color import lab_to_rgb, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
 from kornia.filters import box_blur
 from torch import Tensor
 from torch.nn import functional
@@ -28,6 +28,9 @@ SNAP_RADIUS = 8
 
 SNAP_FLATNESS = 1e-3
 """Variance of the guidance, in squared units of Lab / 100, below which the guided filter merely blurs."""
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Shares of linear red, green and blue in luminance (IEC 61966-2-1)."""
 
 GAMUT_SLACK = 0.5 / 255
 """Excess over sRGB that rounding to 8 bits hides."""
@@ -54,8 +57,7 @@ def recoloured(
         lab = rgb_to_lab(original)
         planes = enlarged.rows(rows)
         rgb = lab_to_rgb(Affine.of(_followed(planes, lab) if snap else planes).apply(lab), clip=False)
-        outside = ((rgb < -GAMUT_SLACK) | (rgb > 1 + GAMUT_SLACK)).any(dim=0)
-        rgb = rgb.clamp_(0, 1)
+        rgb, outside = fitted(rgb)
         if changed is not None:
             share = changed[:, rows]
             outside &= share[0] > 0
@@ -64,6 +66,21 @@ def recoloured(
         result[:, rows] = rgb
     pixels = h * w if changed is None else max(1.0, float((changed > 0).sum()))
     return Image(result, content.alpha, depth=content.depth), clipped / pixels
+
+
+def fitted(rgb: Float[Tensor, "3 h w"]) -> tuple[Float[Tensor, "3 h w"], Bool[Tensor, "h w"]]:
+    """Returns colours brought into sRGB, in place, and which of them were outside it.
+
+    Mixed with the grey of the same luminance until they fit, in linear light: clipping the channels one by one would
+    change lightness, and edges with it.
+    """
+    outside = ((rgb < -GAMUT_SLACK) | (rgb > 1 + GAMUT_SLACK)).any(dim=0)
+    linear = rgb_to_linear_rgb(rgb[:, None, outside])[:, 0]
+    grey = (linear.new_tensor(LUMINANCE) @ linear).clamp_(0, 1)
+    away = linear - grey
+    room = torch.where(away > 0, 1 - grey, grey) / away.abs().clamp_min(1e-6)
+    rgb[:, outside] = linear_rgb_to_rgb((grey + away * room.amin(dim=0).clamp_max(1))[:, None])[:, 0]
+    return rgb.clamp_(0, 1), outside
 
 
 def changeable(
