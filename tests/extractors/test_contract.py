@@ -110,7 +110,11 @@ def test_a_picture_is_described_alone_as_in_a_batch(built: Build, spec: Extracto
     assert extractor.extract([]) == []
 
 
-@pytest.mark.parametrize("spec", [spec for spec in SUBJECTS if spec.models], ids=lambda spec: spec.name)
+TOGETHER = [spec for spec in SUBJECTS if spec.models and getattr(spec.options, "ensemble", 1) == 1]
+"""Rows whose networks have room for more than one picture at once."""
+
+
+@pytest.mark.parametrize("spec", TOGETHER, ids=lambda spec: spec.name)
 def test_pictures_of_one_frame_go_through_the_network_together(
     built: Build, spec: ExtractorSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
