@@ -10,15 +10,22 @@ from dataclasses import replace
 
 import torch
 
-from semcorr_cli.core import resample
+from semcorr_cli.core import coords, resample
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.correspondence import Correspondence, Pose
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.quality import Signs
+from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import smooth, unfold, verdict
 from semcorr_cli.matchers.looks import FieldOptions, Looks
 from semcorr_cli.matchers.search import Found, Search
 from semcorr_cli.matchers.support import local_support
+
+PROBES = 32
+"""Places along either side of the target at which the two maps are compared."""
+
+NEAR = 0.05
+"""Miss, as a share of the target's longer side, up to which they are consistent."""
 
 
 def correspond(source: Image, target: Image, looks: Looks, options: FieldOptions, seed: int = 0) -> Correspondence:
@@ -55,6 +62,16 @@ def _finished(found: Found, source_hw: Hw, target_hw: Hw, turned: Pose, calibrat
         coverage=float((warp.confidence >= 0.5).float().mean()),
         fold_share=max(flat_there.fold_share, flat_back.fold_share),
         matches=len(kept),
+        agreement=found.agreement,
+        consistency=_consistency(warp, forward),
+        swapped=smooth.mirrored_share(there, torch.Generator().manual_seed(seed)),
     )
     found_so = Correspondence(kept, warp, forward, verdict.judge(signs, calibration), replace(turned, mirrored=False))
     return found_so.source_mirrored() if turned.mirrored else found_so
+
+
+def _consistency(warp: Warp, forward: Warp) -> float:
+    """Returns the share of the target from which going to the source and back ends near the start."""
+    xy = coords.cell_centres((PROBES, PROBES), warp.target_hw)
+    miss = (forward.at(warp.at(xy)) - xy).norm(dim=-1) / max(warp.target_hw)
+    return float((miss < NEAR).float().mean())

@@ -65,13 +65,13 @@ class FieldOptions:
     rotate: str = "auto"
     margin: float = 1.5
     nearest: NearestOptions = NearestOptions()
-    rough: SmoothOptions = SmoothOptions(knots=6, steps=6, refined=1)
+    rough: SmoothOptions = SmoothOptions(knots=6, steps=6, hypotheses=200, refined=1, rows=500)
     first: SmoothOptions = SmoothOptions()
     second: SmoothOptions = SmoothOptions(
         knots=10, scale_start=0.1, scale_end=0.03, smoothing_start=1e-2, smoothing_end=1e-4
     )
     close: SmoothOptions = SmoothOptions(
-        knots=12, scale_start=0.05, scale_end=0.015, smoothing_start=1e-3, smoothing_end=1e-5, refined=0
+        knots=12, scale_start=0.05, scale_end=0.015, smoothing_start=1e-3, smoothing_end=1e-5, refined=0, rows=20_000
     )
     passes: int = 5
     calibration: str = "builtin"

@@ -167,7 +167,8 @@ class Search:
         drawn = source if through is None else resample.draw(source, through, mode="bilinear")
         if name and source.digest:
             drawn = replace(drawn, digest=f"{source.digest}:{name}")
-        cycle = nearest.match(*look.compare(look.describe(drawn), target), self.options.nearest)
+        options = replace(self.options.nearest, window=0) if look is self.looks.quick else self.options.nearest
+        cycle = nearest.match(*look.compare(look.describe(drawn), target), options)
         matches = cycle.matches
         if through is not None:
             back = through.at(matches.source)
