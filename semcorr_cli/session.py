@@ -5,7 +5,7 @@ A session is built once and reused: by a command for its pictures, by `evaluate`
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -130,8 +130,13 @@ class Session:
         return self.features(*(self.working(image) for image in images))
 
     @torch.inference_mode()
-    def prepare(self, images: Sequence[Image]) -> int:
+    def prepare(self, images: Iterable[Image], *, is_matched: bool = True) -> int:
         """Describes pictures ahead of their use, together, where an extractor is faster that way.
+
+        Args:
+            images: any sizes, taken one by one.
+            is_matched: they will be matched: their working copies are described, for all looks that are taken at whole
+                pictures. Otherwise they themselves are, as `features` does.
 
         Returns:
             How many had not been described before.
@@ -140,8 +145,8 @@ class Session:
             return 0
         count = 0
         cache = self._cache
-        small = [self.working(image) for image in images if image.digest]
-        for look in (COARSE,) if self.spec.quick_options is None else (COARSE, QUICK):
+        small = [self.working(image) if is_matched else image for image in images if image.digest]
+        for look in (COARSE,) if self.spec.quick_options is None or not is_matched else (COARSE, QUICK):
             wanted = {FeatureCache.key(self._extractor(look).recipe, image.digest): image for image in small}
             with cache.alone(list(wanted)):
                 missing = {key: image for key, image in wanted.items() if cache.get(key) is None}

@@ -258,6 +258,14 @@ def test_pictures_described_together_ahead_are_not_described_again(settings: Set
     assert opened(settings, cache=False).prepare(images) == 0
 
 
+def test_pictures_that_will_not_be_matched_are_described_as_they_are(settings: Settings) -> None:
+    session = opened(settings, max_side=64)
+    large = named(picture((40, session._field.side + 200)))
+    assert session.prepare(iter([large]), is_matched=False) == 1
+    session.features(large)
+    assert session.cached(large)
+
+
 def test_a_session_again_shares_what_is_loaded_and_counts_afresh(settings: Settings) -> None:
     first = opened(settings)
     first.features(named(picture(HW)))

@@ -1,6 +1,6 @@
 """Jobs: what the lines of a manifest ask for, and what is wrong with those that ask for nonsense."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -39,7 +39,7 @@ class Form:
         inputs: names of its arguments, in their order.
         is_many: the last argument takes any number of values.
         options: names of its options, and whether each is a "flag", a "value" or a "list".
-        files: options whose value is a file to read, with the words that may stand in a file's place.
+        files: says which files a job's options name that it will read.
         suffix: of outputs that nobody named.
         suffixes: that it can write.
         refuse: says what is wrong with a job's options, or None.
@@ -49,7 +49,7 @@ class Form:
     inputs: tuple[str, ...]
     is_many: bool
     options: Mapping[str, str]
-    files: Mapping[str, tuple[str, ...]]
+    files: Callable[[Job], Sequence[str]]
     suffix: str
     suffixes: tuple[str, ...]
     refuse: Callable[[Job], str | None]
@@ -95,9 +95,7 @@ class Reader:
 
     def missing(self, job: Job) -> Iterator[Mistake]:
         """Yields a mistake for each file to read that is not there."""
-        given = ((job.options.get(name), words) for name, words in self.form.files.items())
-        named = [value for value, words in given if isinstance(value, str) and value not in words]
-        for path in dict.fromkeys((*job.inputs, *named)):
+        for path in dict.fromkeys((*job.inputs, *self.form.files(job))):
             try:
                 is_there = (self.root / path).exists()
             except (OSError, ValueError):

@@ -71,7 +71,10 @@ class RayEngine:
         try:
             here: dict[str, Any] = {"include_dashboard": False, "num_cpus": slots or None} if address is None else {}
             with _own_signals():
-                ray.init(address=address, log_to_driver=order.level >= 2, logging_level=logging.ERROR, **here)
+                # Without an address Ray would join whatever cluster the environment names.
+                ray.init(
+                    address=address or "local", log_to_driver=order.level >= 2, logging_level=logging.ERROR, **here
+                )
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise DeviceError(

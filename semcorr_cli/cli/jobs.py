@@ -44,8 +44,8 @@ VERBS = {
 OUTER = frozenset({"json", "quiet", "verbose", "output", "format", "overwrite", "device"})
 """Options that mean something else for a batch than for one of its jobs."""
 
-FILES = {"source_mask": (AUTO_MASK,), "target_mask": (AUTO_MASK,), "mask": ()}
-"""Options whose value is a file to read, and the words that may stand in its place."""
+MASKS = frozenset({"source_mask", "target_mask", "mask"})
+"""Options whose value is a file to read, or the word that has a mask estimated."""
 
 WHOLE = frozenset({"offline", "cache"})
 """Options that a batch has for all its jobs, or for none."""
@@ -86,7 +86,7 @@ class Command:
             inputs=tuple(str(argument.name) for argument in self._arguments),
             is_many=self._arguments[-1].nargs == -1,
             options={name: self._kind(name) for name in self._options if name not in OUTER | WHOLE},
-            files={name: words for name, words in FILES.items() if name in self._options},
+            files=_masks,
             suffix=own,
             suffixes=verb.suffixes,
             refuse=self._refuse,
@@ -158,6 +158,11 @@ class Command:
         except Exception as error:
             return str(_translated(error))
         return None
+
+
+def _masks(job: Job) -> list[str]:
+    values = [job.options.get(name) for name in sorted(MASKS)]
+    return [value for value in values if isinstance(value, str) and value != AUTO_MASK]
 
 
 def _translated(error: Exception) -> Exception:

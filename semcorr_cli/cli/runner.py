@@ -1,5 +1,8 @@
 """What a batch's workers do: the verbs of the command line, again and again in one process."""
 
+import contextlib
+import platform
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +11,13 @@ import typer
 from semcorr_cli.batch.jobs import Job
 from semcorr_cli.batch.worker import Order
 from semcorr_cli.cli import output
-from semcorr_cli.cli.jobs import Command
+from semcorr_cli.cli.jobs import Command, version
 from semcorr_cli.cli.options import keeping, open_session, shared
 from semcorr_cli.cli.running import attempt, calm
-from semcorr_cli.errors import SemcorrError
+from semcorr_cli.errors import MissingError, SemcorrError
 
 if TYPE_CHECKING:
+    from semcorr_cli.core.image import Image
     from semcorr_cli.session import Session
 
 
@@ -38,26 +42,24 @@ class JobRunner:
         """Opens the session of jobs without options of their own.
 
         Raises:
-            SemcorrError: weights or the device are missing.
+            SemcorrError: weights or the device are missing, or this machine's semcorr is not that of the batch.
         """
+        if self._order.version != version():
+            ours, theirs = version().partition(" ")[0], self._order.version.partition(" ")[0]
+            raise MissingError(
+                f"{platform.node()} has semcorr {ours}, which makes other results than {theirs}, of the batch",
+                hint="the same version on all machines",
+            )
         self._open()
 
     def describe(self, paths: tuple[str, ...]) -> int:
         """Describes pictures together on a GPU, where that is faster; returns how many were new."""
         if not paths or self._device == "cpu":
             return 0
-        from semcorr_cli.io import images
-
         session = self._open()
         if session.device.type == "cpu":
             return 0
-        pictures = []
-        for path in paths:
-            try:
-                pictures.append(images.load(path))
-            except SemcorrError:
-                continue  # its own job will say so
-        return session.prepare(pictures)
+        return session.prepare(_pictures(paths), is_matched=self._command.name != "extract")
 
     def run(self, job: Job, place: Path, *, overwrite: bool) -> dict[str, Any]:
         """Runs a job and returns its envelope."""
@@ -84,6 +86,15 @@ class JobRunner:
         with output.captured(self._command.name), keeping(self._sessions):
             typer.main.get_command(app).main(words, prog_name="semcorr", standalone_mode=False)
         return found[0]
+
+
+def _pictures(paths: Iterable[str]) -> "Iterator[Image]":
+    """Yields the pictures that can be read; of the others, their own jobs will say so."""
+    from semcorr_cli.io import images
+
+    for path in paths:
+        with contextlib.suppress(SemcorrError):
+            yield images.load(path)
 
 
 def open_runner(order: Order, device: str) -> JobRunner:

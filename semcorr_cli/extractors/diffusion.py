@@ -21,7 +21,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.errors import UsageError
 from semcorr_cli.extractors import fusion
 from semcorr_cli.extractors.base import Extractor, fingerprint, patiently
-from semcorr_cli.extractors.frame import Framed, framed
+from semcorr_cli.extractors.frame import Framed, framed, together
 from semcorr_cli.extractors.options import DiffusionOptions
 from semcorr_cli.extractors.pipeline import PARTS, Pipeline
 
@@ -46,6 +46,9 @@ CROP = 512
 
 SHARED_SEED = 42
 """Seed of the noise that all pictures share when the user's is 0: the one that sd-dino used."""
+
+PASSES = 8
+"""Latents at most that the U-Net sees together."""
 
 NOISES = ("none", "own", "shared")
 
@@ -82,32 +85,36 @@ class Diffusion(Extractor):
         """Returns the decoder states of each picture."""
         o = self.options
         frames = [framed(image, o.side, STRIDE, o.frame) for image in images]
-        return [frame.stack(self._cropped(frame) if o.crops else self._whole(frame)) for frame in frames]
+        layers = together(frames, self._cropped if o.crops else self._whole)
+        return [frame.stack(own) for frame, own in zip(frames, layers, strict=True)]
 
     def combine(self, stacks: Sequence[FeatureStack]) -> list[FeatureMap]:
         """Returns the layers one behind the other, by their joint principal components if asked for."""
         maps = fusion.states(stacks, self.options.layers, self.options.pca)
         return [stack.finished(data) for stack, data in zip(stacks, maps, strict=True)]
 
-    def _whole(self, frame: Framed) -> dict[str, Float[Tensor, "_ _ _"]]:
-        return {name: state[0].contiguous() for name, state in self._states(frame.rgb[None]).items()}
+    def _whole(self, frames: Sequence[Framed]) -> list[dict[str, Float[Tensor, "_ _ _"]]]:
+        """Returns the states of frames of one size."""
+        states = self._states(torch.stack([frame.rgb for frame in frames]))
+        return [{name: state[n].contiguous() for name, state in states.items()} for n in range(len(frames))]
 
-    def _cropped(self, frame: Framed) -> dict[str, Float[Tensor, "_ _ _"]]:
+    def _cropped(self, frames: Sequence[Framed]) -> list[dict[str, Float[Tensor, "_ _ _"]]]:
         """Returns the states averaged over overlapping crops, as ODISE's backbone slides over large pictures."""
-        h, w = frame.rgb.shape[1:]
+        h, w = frames[0].rgb.shape[1:]
         size = min(CROP, h, w)
         places = list(product(_starts(h, size), _starts(w, size)))
-        crops = torch.stack([frame.rgb[:, top : top + size, left : left + size] for top, left in places])
-        layers = {}
-        for name, states in self._states(crops).items():
+        crops = [frame.rgb[:, top : top + size, left : left + size] for frame in frames for top, left in places]
+        layers: list[dict[str, Tensor]] = [{} for _ in frames]
+        for name, states in self._states(torch.stack(crops)).items():
             channels, cells = states.shape[1], states.shape[-1]
-            total = torch.zeros(channels, -(-h * cells // size), -(-w * cells // size), device=self.device)
-            count = torch.zeros(total.shape[1:], device=self.device)
-            for state, (top, left) in zip(states, places, strict=True):
-                rows, columns = (slice(at * cells // size, at * cells // size + cells) for at in (top, left))
-                total[:, rows, columns] += state
-                count[rows, columns] += 1
-            layers[name] = total / count
+            for own, parts in zip(layers, states.split(len(places)), strict=True):
+                total = torch.zeros(channels, -(-h * cells // size), -(-w * cells // size), device=self.device)
+                count = torch.zeros(total.shape[1:], device=self.device)
+                for state, (top, left) in zip(parts, places, strict=True):
+                    rows, columns = (slice(at * cells // size, at * cells // size + cells) for at in (top, left))
+                    total[:, rows, columns] += state
+                    count[rows, columns] += 1
+                own[name] = total / count
         return layers
 
     def _states(self, pictures: Float[Tensor, "b 3 h w"]) -> dict[str, Float[Tensor, "b _ _ _"]]:
@@ -129,7 +136,7 @@ class Diffusion(Extractor):
             joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
             return {name: state.unflatten(0, (-1, o.ensemble)).mean(dim=1) for name, state in joined.items()}
 
-        return patiently(run, len(start), f"{self.spec.name} at {o.side} pixels")
+        return patiently(run, min(len(start), PASSES), f"{self.spec.name} at {o.side} pixels")
 
     def draws(
         self, picture: Float[Tensor, "3 h w"], shape: tuple[int, int, int, int]

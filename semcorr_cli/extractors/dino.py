@@ -6,7 +6,7 @@ DIY-SC work on, and what `hidden_states[-1]` has and has not been in different v
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.errors import InputError, UsageError
 from semcorr_cli.extractors.base import Extractor, fingerprint, patiently
-from semcorr_cli.extractors.frame import Framed, framed
+from semcorr_cli.extractors.frame import Framed, framed, together
 from semcorr_cli.extractors.options import DinoOptions
 from semcorr_cli.extractors.taps import tapped
 
@@ -74,28 +74,32 @@ class Dino(Extractor):
     def describe(self, images: Sequence[Image]) -> list[FeatureStack]:
         """Returns the tokens of each picture as the layer "dino"."""
         o = self.options
-        stacks = []
-        for image in images:
-            frame = framed(image, o.side, o.stride, o.frame)
-            what = f"{self.spec.name} at {o.side} pixels"
-            layer = patiently(partial(self._tokens, frame), 1, what)
-            stacks.append(frame.stack({"dino": layer}))
-        return stacks
+        frames = [framed(image, o.side, o.stride, o.frame) for image in images]
+        layers = together(frames, self._layers)
+        return [frame.stack({"dino": layer}) for frame, layer in zip(frames, layers, strict=True)]
 
     def combine(self, stacks: Sequence[FeatureStack]) -> list[FeatureMap]:
         """Returns the tokens as unit descriptors."""
         return [stack.finished(stack.resized("dino")) for stack in stacks]
 
-    def _tokens(self, frame: Framed, at_once: int) -> Float[Tensor, "c h w"]:
-        network, tap = self._network
+    def _layers(self, frames: Sequence[Framed]) -> list[Float[Tensor, "c h w"]]:
+        """Returns the tokens of frames of one size."""
         mean, deviation = (torch.tensor(values)[:, None, None] for values in (MEAN, DEVIATION))
-        picture = ((frame.rgb - mean) / deviation)[None].to(self.device, self.dtype)
-        found = tapped(lambda: network(pixel_values=picture), {"dino": tap})["dino"][0].float()
-        if self._convolutional:
-            return found.contiguous()
-        rows, columns = frame.grid_hw
-        # What comes before the patches (class token, registers) differs by family; the patches are always last.
-        return found[-rows * columns :].T.reshape(-1, rows, columns).contiguous()
+        pictures = (torch.stack([frame.rgb for frame in frames]) - mean) / deviation
+
+        def run(chunk: int) -> Tensor:
+            return torch.cat([self._tokens(part.to(self.device, self.dtype)) for part in pictures.split(chunk)])
+
+        found = patiently(run, len(frames), f"{self.spec.name} at {self.options.side} pixels")
+        if not self._convolutional:
+            rows, columns = frames[0].grid_hw
+            # What comes before the patches (class token, registers) differs by family; the patches are always last.
+            found = found[:, -rows * columns :].mT.reshape(len(frames), -1, rows, columns)
+        return [layer.contiguous() for layer in found]
+
+    def _tokens(self, pictures: Float[Tensor, "b 3 h w"]) -> Tensor:
+        network, tap = self._network
+        return tapped(lambda: network(pixel_values=pictures), {"dino": tap})["dino"].float()
 
     @cached_property
     def _network(self) -> tuple[nn.Module, nn.Module]:

@@ -1,6 +1,8 @@
-"""How a picture meets the size a network works at: as it is, on a black square, or squashed into one."""
+"""How pictures meet the size a network works at: as they are, on a black square, or squashed into one."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -14,6 +16,11 @@ from semcorr_cli.errors import UsageError
 from semcorr_cli.extractors.base import working_hw
 
 FRAMES = ("fit", "pad", "squash")
+
+T = TypeVar("T")
+
+AT_ONCE = 8
+"""Frames at most that a network sees together."""
 
 BACKGROUND = 0.5
 """Grey that stands behind transparent pictures."""
@@ -67,3 +74,16 @@ def framed(image: Image, side: int, stride: int, frame: str) -> Framed:
     canvas = torch.zeros(3, *square)
     canvas[:, top * stride : top * stride + h, left * stride : left * stride + w] = rgb
     return Framed(canvas, (cells, cells), (top, left, rows, columns), image.hw)
+
+
+def together(frames: Sequence[Framed], describe: Callable[[Sequence[Framed]], Sequence[T]]) -> list[T]:
+    """Returns what is said of frames, in their order, where those of one size are described together."""
+    sizes: dict[Hw, list[int]] = {}
+    for number, frame in enumerate(frames):
+        sizes.setdefault((frame.rgb.shape[1], frame.rgb.shape[2]), []).append(number)
+    found: dict[int, T] = {}
+    for numbers in sizes.values():
+        for start in range(0, len(numbers), AT_ONCE):
+            part = numbers[start : start + AT_ONCE]
+            found.update(zip(part, describe([frames[number] for number in part]), strict=True))
+    return [found[number] for number in range(len(frames))]

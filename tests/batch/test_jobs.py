@@ -142,7 +142,7 @@ def test_no_job_can_write_into_the_output_of_another(outputs):
 def test_missing_masks_are_found_too(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"x")
     reader = Reader(FORMS["transfer-style"], {}, tmp_path)
-    job = Job("o", ("a", "a"), {"source_mask": "nope", "mask": "a", "strength": "1"}, 3)
+    job = Job("o", ("a", "a"), {"source_mask": "nope", "target_mask": "auto", "mask": "a", "strength": "1"}, 3)
     assert list(reader.missing(job)) == [Mistake(3, "there is no file nope")]
 
 

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from semcorr_cli.batch.dispatch import dispatch
 from semcorr_cli.batch.jobs import Job
 from semcorr_cli.batch.worker import Order, Task
+from semcorr_cli.cli.jobs import version
 from semcorr_cli.errors import DeviceError
 from tests.conftest import textured
 
@@ -42,7 +43,8 @@ def never() -> bool:
 def order(tmp_path: Path) -> Order:
     for number in range(4):
         Pillow.fromarray(textured((48, 64), number)).save(tmp_path / f"{number}.png")
-    return Order("semcorr_cli.cli.runner:open_runner", "match", "1", OPTIONS, tmp_path, tmp_path / "out", threads=1)
+    entry = "semcorr_cli.cli.runner:open_runner"
+    return Order(entry, "match", version(), OPTIONS, tmp_path, tmp_path / "out", threads=1)
 
 
 def tasks(count: int) -> Iterator[Task]:

@@ -16,6 +16,7 @@ from semcorr_cli.batch.dispatch import dispatch
 from semcorr_cli.batch.jobs import Job
 from semcorr_cli.batch.local import LocalEngine
 from semcorr_cli.batch.worker import Order, Task
+from semcorr_cli.cli.jobs import version
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("*.jpg"))
 
@@ -35,7 +36,7 @@ def main() -> None:
         pairs = [(f"{a}.png", f"{b}.png") for a, b in product(range(60), range(60)) if a != b][: arguments.pairs]
         tasks = (Task(Job(f"{k}.png", pair, OPTIONS, k)) for k, pair in enumerate(pairs))
         entry = "semcorr_cli.cli.runner:open_runner"
-        order = Order(entry, "warp", "benchmark", OPTIONS, folder, folder / "out", threads=1)
+        order = Order(entry, "warp", version(), OPTIONS, folder, folder / "out", threads=1)
         held: dict[int, list[int]] = {}
         early: list[float] = []
         engine = LocalEngine(order, ["cpu"], 2, lifetime=0)

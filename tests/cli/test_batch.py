@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image as Pillow
 
+from semcorr_cli.errors import MissingError
 from tests.cli.test_exit_codes import bomb, truncated
 from tests.conftest import ROOT, Ran, textured
 
@@ -293,6 +296,30 @@ def test_jobs_come_from_stdin_and_from_another_root(semcorr: Run, folder, monkey
     assert ran.out == b""
 
 
+@given(
+    st.binary(max_size=200)
+    | st.lists(st.sampled_from(["source", "target", "output", "0.png", "1.png", "x/y.csv", "a\\0", "=", "-", '"', "9"]))
+    .map(",".join)
+    .map(lambda row: f"source,target,output\n{row}\n{row}".encode())
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_manifest_whatever_is_a_bug(semcorr: Run, folder, monkeypatch, content):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    ran = semcorr("batch", "match", "-", "--check")
+    assert ran.code in (0, 2, 3), ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == b""
+
+
+def test_workers_of_another_version_are_refused(folder):
+    from semcorr_cli.batch.worker import Order
+    from semcorr_cli.cli.runner import open_runner
+
+    runner = open_runner(Order("", "extract", "0.0.1 builtin:9", {}, folder, folder), "cpu")
+    with pytest.raises(MissingError, match=r"other results than 0\.0\.1"):
+        runner.prepare()
+
+
 def started(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "semcorr_cli", "batch", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -314,7 +341,7 @@ def test_killed_in_the_middle_it_goes_on_and_a_killed_worker_is_replaced(semcorr
 
     names = [f"{n}.png" for n in range(40)]
     manifest(folder, "source,output", *(f"{n % 6}.png,{name}" for n, name in enumerate(names)))
-    arguments = ("extract", "jobs.csv", "-o", "out", *EXTRACT, "--jobs", "2")
+    arguments = ("extract", "jobs.csv", "-o", "out", *EXTRACT, "--device", "cpu,cpu")  # a worker for each
     book = folder / "out" / "journal.jsonl"
 
     def done() -> int:
@@ -328,6 +355,7 @@ def test_killed_in_the_middle_it_goes_on_and_a_killed_worker_is_replaced(semcorr
     assert lines(book)[1] <= 1
     second = started(folder, *arguments)
     wait_for(lambda: done() > before, second)
+    wait_for(lambda: len(workers(second.pid)) == 2, second)
     victims = workers(second.pid)
     os.kill(victims[0], signal.SIGKILL)
     _, err = second.communicate(timeout=120)

@@ -100,11 +100,40 @@ def test_the_same_picture_gives_the_same_features(built: Build, spec: ExtractorS
 def test_a_picture_is_described_alone_as_in_a_batch(built: Build, spec: ExtractorSpec) -> None:
     extractor = built(spec)
     batch = [picture((120, 90), 1), picture((60, 100), 2), flat((40, 40), 0.5), picture((120, 90), 3, alpha=True)]
-    found = extractor.extract(batch)
+    found = extractor.describe(batch)
     assert len(found) == len(batch)
     for image, together in zip(batch, found, strict=True):
-        assert torch.allclose(together.data, described(extractor, image).data, atol=1e-5)
+        alone = extractor.describe([image])[0]
+        assert together.layers.keys() == alone.layers.keys()
+        for name, layer in alone.layers.items():
+            assert torch.allclose(together.layers[name], layer, atol=1e-5 * float(layer.abs().max()))
     assert extractor.extract([]) == []
+
+
+TOGETHER = [spec for spec in SUBJECTS if spec.models and getattr(spec.options, "ensemble", 1) == 1]
+"""Rows whose networks have room for more than one picture at once."""
+
+
+@pytest.mark.parametrize("spec", TOGETHER, ids=lambda spec: spec.name)
+def test_pictures_of_one_frame_go_through_the_network_together(
+    built: Build, spec: ExtractorSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    call = torch.nn.functional.linear
+
+    def counted(given: torch.Tensor, *others: Any) -> torch.Tensor:
+        sizes.append(len(given))
+        return call(given, *others)
+
+    extractor = built(spec)
+    images = [picture((120, 90), seed) for seed in range(3)]
+    extractor.describe(images)  # loads what has to be loaded, text encoders too
+    monkeypatch.setattr(torch.nn.functional, "linear", counted)
+    extractor.describe(images[:1])
+    alone, sizes[:] = list(sizes), []
+    extractor.describe(images)
+    assert max(sizes) > max(alone)
+    assert len(sizes) < 3 * len(alone)
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SUBJECTS if not spec.models], ids=lambda spec: spec.name)
