@@ -127,6 +127,9 @@ def main() -> None:
     )
     print(f", plain {auc(held[kinds == 'plain'], y[kinds == 'plain']):.3f}")
     print(f"thresholds: good from {good:.3f}, poor below {POOR:.3f}")
+    for kind in ("plain", "hard"):
+        own = pck[kinds == kind]
+        print(f"  {kind}: PCK@0.10 of the field, per image, {own.mean():.1f} over {len(own)} pairs")
     for kind in ("plain", "hard", "wrong", "noise", "blank"):
         p, k = probability[kinds == kind], pck[kinds == kind]
         for name, chosen in (
