@@ -11,7 +11,7 @@ from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
 from semcorr_cli.cli.options import OUTPUT, PairOptions, open_pictures, open_session
 from semcorr_cli.cli.preview import preview_path, watching
-from semcorr_cli.errors import MissingError
+from semcorr_cli.errors import MissingError, UsageError
 from semcorr_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def transfer_style(
         typer.Option(help="Picture that is white where CONTENT may change.", show_default=False),
     ] = None,
     background: Annotated[
-        Background, typer.Option(help="Outside the object (--source-mask, else what has matches): restyle, or leave.")
+        Background,
+        typer.Option(help="Outside the object (--source-mask, or what is opaque): restyle, or leave."),
     ] = Background.CHANGE,
     edge_snap: Annotated[
         bool, typer.Option("--edge-snap", help="Let colour changes follow CONTENT's edges, against halos.")
@@ -110,6 +111,10 @@ def transfer_style(
     folder = _painter(pair) if method is Method.DIFFUSION else None
     out.say(f"giving {content} the style of {style}")
     images = open_pictures([content, style], pair)
+    if background is Background.KEEP and images[0].visible() is None:
+        raise UsageError(
+            f"--background keep: what is the object in {content}?", hint="--source-mask FILE, or a transparent picture"
+        )
     limits = _mask(mask, images[0], pair)
     session = open_session(pair)
     field = session.correspond(*images)
