@@ -30,15 +30,14 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "show"
     folder.mkdir(exist_ok=True)
     beetle, van = HERE / "beetle.jpg", HERE / "van.jpg"
-    film = ["--size", 360, "--frames", 20, "--fps", 16, "--hold", 8, "--ping-pong"]
+    film = ["--size", 280, "--frames", 14, "--fps", 12, "--hold", 6, "--ping-pong", "--gif-palette", "global"]
     semcorr("morph", beetle, van, *film, "-o", folder / "morph.gif")
+    semcorr("morph", beetle, van, "--contact-sheet", "5x1", "--size", 232, "-o", folder / "sheet.jpg")
     with tempfile.TemporaryDirectory() as scratch:
-        matches = Path(scratch) / "matches.png"
-        semcorr("match", HERE / "bear.jpg", HERE / "hound.jpg", "-o", matches)
-        with Image.open(matches) as picture:
-            picture.convert("RGB").resize((WIDTH, round(picture.height * WIDTH / picture.width))).save(
-                folder / "matches.jpg", quality=88
-            )
+        drawings = [Path(scratch) / f"{draw}.png" for draw in ("lines", "field")]
+        for path in drawings:
+            semcorr("match", HERE / "bear.jpg", HERE / "hound.jpg", "--draw", path.stem, "-o", path)
+        beside(drawings, folder / "matches.jpg")
         warped = Path(scratch) / "warp.png"
         semcorr("warp", beetle, van, "-o", warped)
         beside([beetle, van, warped], folder / "warp.jpg")

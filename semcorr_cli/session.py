@@ -23,11 +23,13 @@ from semcorr_cli.extractors.options import DiffusionOptions, ExtractorOptions, H
 from semcorr_cli.extractors.spec import ExtractorSpec
 from semcorr_cli.io.cache import FeatureCache
 from semcorr_cli.matchers import field as fields
-from semcorr_cli.matchers.field import FieldOptions, Look, Looks
+from semcorr_cli.matchers import foreground, nearest
+from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
+from semcorr_cli.matchers.support import local_support
 from semcorr_cli.settings import Settings
 
 COARSE, QUICK, FINE = LOOKS = ("coarse", "quick", "fine")
-"""How a picture can be looked at; see `matchers.field.Looks`."""
+"""How a picture can be looked at; see `matchers.looks.Looks`."""
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -99,7 +101,7 @@ class Session:
 
         Args:
             images: any sizes.
-            look: one of `LOOKS`; see `matchers.field.Looks`.
+            look: one of `LOOKS`; see `matchers.looks.Looks`.
         """
         return self._extractor(look).fuse([self.describe(image, look=look) for image in images])
 
@@ -157,6 +159,25 @@ class Session:
         coarse, quick, fine = (self._look(look) for look in LOOKS)
         looks = Looks(coarse, coarse if self.spec.quick_options is None else quick, fine if self.spec.cheap else None)
         return fields.correspond(source, target, looks, self._field, self.options.seed)
+
+    @torch.inference_mode()
+    def find_objects(self, source: Image, target: Image, *, of: tuple[bool, bool]) -> tuple[Image, Image]:
+        """Returns the pictures with estimated masks of what they show; see `matchers.foreground`.
+
+        Args:
+            source: one picture.
+            target: the other one, which shows something of the kind.
+            of: whether to do so for the source, and for the target; the other one is returned as it is.
+        """
+        looked_at = features_s, features_t = self.working_features(source, target)
+        matches = nearest.match(features_s, features_t, self._field.nearest).matches
+        found = []
+        for image, features, rows, wanted in zip(
+            (source, target), looked_at, (matches.reversed(), matches), of, strict=True
+        ):
+            support = local_support(rows)(features.centres().cpu()).reshape(features.hw)
+            found.append(replace(image, mask=foreground.estimate(image, features, support)) if wanted else image)
+        return found[0], found[1]
 
     def on_device(self, source: Image, target: Image) -> tuple[Image, Image]:
         """Returns a pair of pictures where the session works, for effects to be drawn there."""

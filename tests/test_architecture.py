@@ -22,7 +22,7 @@ ALLOWED = {
     "weights": {"extractors", "io", "settings", "errors"},
     "session": {"weights", "extractors", "matchers", "effects", "core", "io", "settings", "errors"},
     "batch": {"batch", "io", "errors"},
-    "evaluate": {"session", "datasets", "matchers", "core", "io", "errors"},
+    "evaluate": {"evaluate", "session", "datasets", "matchers", "core", "io", "errors"},
     "cli": {
         "batch",
         "training",

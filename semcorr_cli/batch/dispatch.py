@@ -5,8 +5,8 @@ Engines only start, feed and end workers; whatever must not differ between them 
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from semcorr_cli.batch.worker import Order, Record, Task, lost
@@ -135,7 +135,7 @@ class _Crew:
         return None, self.busy.pop(slot, None)
 
 
-def dispatch(engine: Engine, tasks: Iterator[Task | None], asked: Callable[[], bool]) -> Iterator[Record]:
+def dispatch(engine: Engine, tasks: Iterator[Task | None], asked: Callable[[], bool]) -> Generator[Record]:
     """Yields what becomes of tasks, in the order in which they end.
 
     Args:
@@ -174,6 +174,6 @@ def dispatch(engine: Engine, tasks: Iterator[Task | None], asked: Callable[[], b
                     if victim.attempt >= ATTEMPTS:
                         yield lost(engine.order, victim, message.reason)
                     else:
-                        again.append(replace(victim, attempt=victim.attempt + 1, overwrite=True, is_again=True))
+                        again.append(victim.again())
     finally:
         engine.close()

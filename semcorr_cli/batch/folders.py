@@ -24,8 +24,14 @@ def pictures(folder: str) -> list[str]:
 
     found = []
     for place, below, names in os.walk(folder, onerror=fail, followlinks=True):
-        below[:] = sorted(name for name in below if not name.startswith("."))
         inside = PurePath(place).relative_to(folder)
+        above = {os.path.realpath(Path(folder, *inside.parts[:count])) for count in range(len(inside.parts) + 1)}
+        below[:] = sorted(
+            name
+            for name in below
+            if not name.startswith(".")
+            and os.path.realpath(Path(place, name)) not in above  # a link that leads in circles
+        )
         found += [
             (inside / name).as_posix()
             for name in names

@@ -39,6 +39,7 @@ class Form:
         inputs: names of its arguments, in their order.
         is_many: the last argument takes any number of values.
         options: names of its options, and whether each is a "flag", a "value" or a "list".
+        files: names of options whose value is a file to read.
         suffix: of outputs that nobody named.
         suffixes: that it can write.
         refuse: says what is wrong with a job's options, or None.
@@ -48,6 +49,7 @@ class Form:
     inputs: tuple[str, ...]
     is_many: bool
     options: Mapping[str, str]
+    files: frozenset[str]
     suffix: str
     suffixes: tuple[str, ...]
     refuse: Callable[[Job], str | None]
@@ -78,6 +80,7 @@ class Reader:
     common: Mapping[str, Value]
     root: Path
     _taken: dict[str, int] = field(default_factory=dict)
+    _folders: dict[str, int] = field(default_factory=dict)
 
     def read(self, rows: Iterable[Row | Mistake | None]) -> Iterator[Job | Mistake | None]:
         """Yields a job or a mistake for each row; None, where nothing has come yet, is passed on."""
@@ -91,8 +94,9 @@ class Reader:
                 yield Mistake(row.line, str(error))
 
     def missing(self, job: Job) -> Iterator[Mistake]:
-        """Yields a mistake for each input that is not there."""
-        for path in dict.fromkeys(job.inputs):
+        """Yields a mistake for each file to read that is not there."""
+        named = [value for name in self.form.files if isinstance(value := job.options.get(name), str)]
+        for path in dict.fromkeys((*job.inputs, *named)):
             try:
                 is_there = (self.root / path).exists()
             except (OSError, ValueError):
@@ -116,9 +120,25 @@ class Reader:
         job = Job(self._output(values.get("output"), inputs), inputs, {**self.common, **options}, row.line)
         if refused := self.form.refuse(job):
             raise ValueError(refused)
-        if (line := self._taken.setdefault(job.output, row.line)) != row.line:
-            raise ValueError(f"the output {job.output} is that of line {line} already")
+        self._take(job)
         return job
+
+    def _take(self, job: Job) -> None:
+        """Takes a job's output for it.
+
+        Raises:
+            ValueError: it is another job's, or one would have to be a folder for the other.
+        """
+        if (line := self._taken.get(job.output)) is not None:
+            raise ValueError(f"the output {job.output} is that of line {line} already")
+        above = [str(folder) for folder in PurePosixPath(job.output).parents][:-1]
+        if (outer := next((folder for folder in above if folder in self._taken), None)) is not None:
+            raise ValueError(f"the output {job.output} lies in {outer}, which is that of line {self._taken[outer]}")
+        if (line := self._folders.get(job.output)) is not None:
+            raise ValueError(f"the output {job.output} is a folder for that of line {line}")
+        self._taken[job.output] = job.line
+        for folder in above:
+            self._folders.setdefault(folder, job.line)
 
     def _inputs(self, values: dict[str, Any]) -> tuple[str, ...]:
         """Returns the arguments: `source` and `target` are the first two, by whatever name the verb has for them."""

@@ -1,18 +1,14 @@
-"""The journal: what a batch has begun and finished, one JSON object a line, appended and forced to disk.
+"""The journal: what a batch has begun and finished, one JSON object a line. Nothing is ever changed or removed."""
 
-A process that is killed while it writes leaves half a line at the end: it is passed over, and the next line starts
-afresh. Nothing is ever changed or removed.
-"""
-
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from semcorr_cli.errors import OutputError
 from semcorr_cli.io import atomic
+from semcorr_cli.io.jsonl import Lines, read
 
 FORMAT = 1
 """Version of the lines."""
@@ -28,6 +24,7 @@ class Entry:
         digest: of the output; empty unless ok.
         error: the first error of a failed job, as in the envelope.
         verdict: what the correspondence was called, if the verb has one.
+        is_ours: whatever lies at the output's place, if anything does, was put there by this job.
     """
 
     status: str
@@ -35,6 +32,7 @@ class Entry:
     digest: str = ""
     error: dict[str, Any] | None = None
     verdict: str | None = None
+    is_ours: bool = False
 
 
 class Journal:
@@ -45,8 +43,13 @@ class Journal:
         jobs: the last entry of each job, by output.
     """
 
-    def __init__(self, path: Path, verb: str) -> None:
+    def __init__(self, path: Path, verb: str, others: Sequence[Path] = ()) -> None:
         """Reads what is there, and opens it.
+
+        Args:
+            path: the file.
+            verb: that the batch is of.
+            others: journals of shards of the batch; what this one says itself comes before what they say.
 
         Raises:
             OutputError: the file cannot be written, or belongs to a batch of another verb.
@@ -54,13 +57,10 @@ class Journal:
         self.path = path
         self.jobs: dict[str, Entry] = {}
         with atomic.reported(path):
-            for line in read(path):
+            for line in chain.from_iterable(map(read, (*others, path))):
                 self._take(line, verb)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-            size = os.fstat(self._file).st_size
-            if size and os.pread(self._file, 1, size - 1) != b"\n":
-                os.write(self._file, b"\n")
-        if not size:
+        self._lines = Lines(path)
+        if self._lines.is_new:
             self.append({"journal": FORMAT, "verb": verb})
 
     def append(self, line: dict[str, Any]) -> None:
@@ -69,16 +69,12 @@ class Journal:
         Raises:
             OutputError: it cannot be written.
         """
-        content = memoryview((json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n").encode())
-        with atomic.reported(self.path):
-            while content:
-                content = content[os.write(self._file, content) :]
-            os.fsync(self._file)
+        self._lines.append(line)
         self._take(line, "")
 
     def close(self) -> None:
         """Closes the file."""
-        os.close(self._file)
+        self._lines.close()
 
     def _take(self, line: dict[str, Any], verb: str) -> None:
         if verb and line.get("verb", verb) != verb:
@@ -87,19 +83,15 @@ class Journal:
             )
         if isinstance(name := line.get("job"), str) and isinstance(status := line.get("status"), str):
             self.jobs[name] = Entry(
-                status, line.get("recipe", ""), line.get("digest", ""), line.get("error"), line.get("verdict")
+                status,
+                line.get("recipe", ""),
+                line.get("digest", ""),
+                line.get("error"),
+                line.get("verdict"),
+                line.get("ours") is True,
             )
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields a journal's lines; what is no JSON object, like half a line, is passed over."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                content = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(content, dict):
-                yield content
+def journals(folder: Path) -> list[Path]:
+    """Returns the journals in a batch's folder: its own, and those of its shards."""
+    return sorted(folder.glob("journal*.jsonl"))

@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 
 from semcorr_cli.batch.dispatch import Died, Done, Message, Ready
 from semcorr_cli.batch.worker import Order, Task, Worker
+from semcorr_cli.errors import DeviceError
 
 LIFETIME = 1000
 """Tasks after which a worker is replaced."""
@@ -41,12 +42,19 @@ class LocalEngine:
         self._context = get_context("spawn")  # CUDA does not survive a fork
 
     def start(self, slot: int) -> None:
-        """Starts a process."""
+        """Starts a process.
+
+        Raises:
+            DeviceError: the system allows no more of them.
+        """
         here, there = self._context.Pipe()
         device = self._devices[slot % len(self._devices)]
         process = self._context.Process(target=_work, args=(there, self.order, device), daemon=True)
-        with _deaf():
-            process.start()
+        try:
+            with _deaf():
+                process.start()
+        except OSError as error:
+            raise DeviceError(f"no worker can be started: {error.strerror or error}", hint="fewer --jobs") from None
         there.close()  # so that the pipe ends with the process
         self._hands[slot] = _Hand(process, here)
 

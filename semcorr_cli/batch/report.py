@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import chain
 from pathlib import Path
 from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from semcorr_cli.batch import journal
 from semcorr_cli.batch.manifest import Mistake
-from semcorr_cli.io import atomic
+from semcorr_cli.io import atomic, jsonl
 
 TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -21,12 +21,12 @@ STATES = ("failed", "poor", "uncertain", "good", "done", "unfinished")
 """What the rows can be filtered by."""
 
 
-def write(path: Path, journal_path: Path, verb: str, mistakes: Sequence[Mistake] = ()) -> None:
-    """Writes the report of what a journal knows.
+def write(path: Path, journals: Sequence[Path], verb: str, mistakes: Sequence[Mistake] = ()) -> None:
+    """Writes the report of what journals know.
 
     Args:
         path: where to.
-        journal_path: the journal.
+        journals: the last word is that of the last one.
         verb: what was done.
         mistakes: lines of the manifest that became no jobs.
 
@@ -34,7 +34,7 @@ def write(path: Path, journal_path: Path, verb: str, mistakes: Sequence[Mistake]
         OutputError: it cannot be written.
     """
     last: dict[str, dict[str, Any]] = {}
-    for line in journal.read(journal_path):
+    for line in chain.from_iterable(map(jsonl.read, journals)):
         if isinstance(name := line.get("job"), str):
             last[name] = line
     failed: list[dict[str, Any]] = [

@@ -1,20 +1,20 @@
 """A batch from beginning to end: what is done is skipped, the rest is dispatched, everything is written down."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-
-from filelock import FileLock, Timeout
 
 from semcorr_cli.batch import report
 from semcorr_cli.batch.dispatch import Engine, dispatch
 from semcorr_cli.batch.jobs import Job
-from semcorr_cli.batch.journal import Entry, Journal
+from semcorr_cli.batch.journal import Entry, Journal, journals
+from semcorr_cli.batch.lock import FolderLock
 from semcorr_cli.batch.manifest import Mistake
 from semcorr_cli.batch.recipe import Digests, recipe
 from semcorr_cli.batch.worker import Order, Record, Task
-from semcorr_cli.errors import DiskFullError, OutputError, UsageError
-from semcorr_cli.io import atomic
+from semcorr_cli.errors import DiskFullError, UsageError
 
 AHEAD = 16
 """Pictures that are described together, where that is faster."""
@@ -119,7 +119,7 @@ class Batch:
         self.mistakes: list[Mistake] = []
         self.journal_path = order.folder / f"journal{switches.shard.suffix}.jsonl"
         self.report_path = order.folder / f"report{switches.shard.suffix}.html"
-        self._lock = FileLock(order.folder / f".batch{switches.shard.suffix}.lock")
+        self._lock = FolderLock(order.folder, switches.shard.number, switches.shard.count)
         self._digests = Digests()
         self._named: set[str] = set()
 
@@ -129,17 +129,10 @@ class Batch:
         Raises:
             OutputError: the folder cannot be written, another batch is at it, or it holds one of another verb.
         """
-        folder = self.order.folder
-        with atomic.reported(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                self._lock.acquire(blocking=False)
-            except Timeout:
-                raise OutputError(
-                    f"another batch is writing to {folder}", hint="wait for it, or give -o another folder"
-                ) from None
+        self._lock.acquire()
         try:
-            self._journal = Journal(self.journal_path, self.order.verb)
+            others = [path for path in journals(self.order.folder) if path != self.journal_path]
+            self._journal = Journal(self.journal_path, self.order.verb, others)
         except BaseException:
             self._lock.release()
             raise
@@ -180,9 +173,10 @@ class Batch:
         Raises:
             SemcorrError: the disk is full, or no job could succeed.
         """
-        for record in dispatch(engine, self._tasks(iter(plan), tell), asked):
-            self._take(record)
-            tell(record)
+        with closing(dispatch(engine, self._tasks(iter(plan), tell), asked)) as records:
+            for record in records:
+                self._take(record)
+                tell(record)
 
     def skip(self, job: Job, entry: Entry) -> Record:
         """Counts a settled job; returns a record of it."""
@@ -197,8 +191,12 @@ class Batch:
                 tell(self._mistaken(item))
 
     def write_report(self) -> None:
-        """Writes the report of everything that the journal knows."""
-        report.write(self.report_path, self.journal_path, self.order.verb, self.mistakes)
+        """Writes the report of all that has been written down: in a shard's journal, or in those of all shards too."""
+        own = [self.journal_path]
+        others = [] if self.switches.shard.count > 1 else journals(self.order.folder)
+        report.write(
+            self.report_path, [path for path in others if path not in own] + own, self.order.verb, self.mistakes
+        )
 
     def _tasks(self, plan: Iterator[Job | Mistake | None], tell: Callable[[Record], None]) -> Iterator[Task | None]:
         """Yields tasks, each written down as started before."""
@@ -218,9 +216,17 @@ class Batch:
                 tell(self._mistaken(item))
             else:
                 jobs = [item, *(job for job in coming if isinstance(job, Job))]
-                is_known = item.output in self._journal.jobs
-                self._journal.append({"job": item.output, "status": "started"})
-                yield Task(item, self.switches.overwrite or is_known, is_known, self._ahead(jobs))
+                known = self._journal.jobs.get(item.output)
+                was_ours = known is not None and known.is_ours
+                is_ours = was_ours or not self._is_there(item.output)
+                self._journal.append({"job": item.output, "status": "started", "ours": is_ours})
+                yield Task(
+                    item,
+                    overwrite=self.switches.overwrite or was_ours,
+                    is_ours=is_ours,
+                    is_again=known is not None,
+                    ahead=self._ahead(jobs),
+                )
 
     def _ahead(self, jobs: list[Job]) -> tuple[str, ...]:
         """Returns pictures of the first jobs, if one of the very first's has not been named yet."""
@@ -229,6 +235,9 @@ class Batch:
         pictures = [path for path in dict.fromkeys(p for job in jobs for p in job.inputs) if path not in self._named]
         self._named.update(pictures[:AHEAD])
         return tuple(pictures[:AHEAD])
+
+    def _is_there(self, output: str) -> bool:
+        return os.path.lexists(self.order.folder / output)
 
     def _mistaken(self, mistake: Mistake) -> Record:
         """Writes a line that asks for nonsense down as failed."""
@@ -248,6 +257,7 @@ class Batch:
         error = envelope["errors"][0] if envelope["errors"] else None
         if error is not None and error["kind"] == DiskFullError.kind:
             raise DiskFullError(error["message"], hint="free some space; the same command goes on")
+        before = self._journal.jobs[record["job"]]
         quality = envelope["result"].get("quality", {})
         line = {
             "job": record["job"],
@@ -262,6 +272,8 @@ class Batch:
             "seconds": envelope["run"]["seconds"],
             "error": error,
             "thumbnail": record["thumbnail"],
+            # A job that failed may have left what it made before, but nothing that was not its own.
+            "ours": record["status"] == "ok" or (before.is_ours and self._is_there(record["job"])),
         }
         self._journal.append(line)
         self.summary.count(self._journal.jobs[record["job"]], is_new=True)

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +49,7 @@ class Task:
     Attributes:
         job: what to do.
         overwrite: the output may be replaced.
+        is_ours: whatever lies at the output's place, if anything does, was put there by an attempt at this job.
         is_again: the job was begun before; what its killed writer left is cleared away.
         ahead: pictures that jobs to come need, and that no earlier task has named.
         attempt: 1 for the first.
@@ -56,9 +57,14 @@ class Task:
 
     job: Job
     overwrite: bool = False
+    is_ours: bool = True
     is_again: bool = False
     ahead: tuple[str, ...] = ()
     attempt: int = 1
+
+    def again(self) -> "Task":
+        """Returns the task for another worker, this one's having died at it."""
+        return replace(self, attempt=self.attempt + 1, overwrite=self.overwrite or self.is_ours, is_again=True)
 
 
 class Runner(Protocol):
@@ -134,6 +140,7 @@ def lost(order: Order, task: Task, reason: str) -> Record:
     """Returns the record of a job whose worker died each time it was tried."""
     from semcorr_cli.errors import DeviceError
 
+    atomic.sweep(order.folder / task.job.output)
     error = DeviceError(
         f"its worker died {task.attempt} times ({reason})",
         hint="if it was memory: a smaller --max-side, fewer --jobs",

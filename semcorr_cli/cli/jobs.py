@@ -10,7 +10,7 @@ import typer
 
 from semcorr_cli import __version__, extractors
 from semcorr_cli.batch.jobs import Form, Job, Value
-from semcorr_cli.cli import extract, match, morph, style, warp
+from semcorr_cli.cli import extract, formats, match, morph, style, warp
 from semcorr_cli.cli.options import FeatureOptions, shared
 from semcorr_cli.errors import UsageError
 
@@ -35,7 +35,7 @@ class Verb:
 VERBS = {
     "match": Verb(match.match, "Match many pairs.", ".png", match.PICTURES + match.DATA),
     "warp": Verb(warp.warp, "Warp many pairs.", ".png", match.PICTURES),
-    "morph": Verb(morph.morph, "Make many films.", ".gif", morph.SUFFIXES),
+    "morph": Verb(morph.morph, "Make many films.", ".gif", formats.SUFFIXES),
     "transfer-style": Verb(style.transfer_style, "Restyle many pictures.", ".png", match.PICTURES),
     "extract": Verb(extract.extract, "Describe many pictures.", ".npz", (".npz", ".safetensors", *match.PICTURES)),
 }
@@ -43,6 +43,9 @@ VERBS = {
 
 OUTER = frozenset({"json", "quiet", "verbose", "output", "format", "overwrite", "device"})
 """Options that mean something else for a batch than for one of its jobs."""
+
+FILES = frozenset({"source_mask", "target_mask", "mask"})
+"""Options whose value can only be a file to read."""
 
 WHOLE = frozenset({"offline", "cache"})
 """Options that a batch has for all its jobs, or for none."""
@@ -83,6 +86,7 @@ class Command:
             inputs=tuple(str(argument.name) for argument in self._arguments),
             is_many=self._arguments[-1].nargs == -1,
             options={name: self._kind(name) for name in self._options if name not in OUTER | WHOLE},
+            files=FILES & self._options.keys(),
             suffix=own,
             suffixes=verb.suffixes,
             refuse=self._refuse,

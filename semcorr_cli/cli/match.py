@@ -5,20 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semcorr_cli.cli import output, verdict
+from semcorr_cli.cli import drawing, output, verdict
 from semcorr_cli.cli.destination import Destination, default_path, destination
-from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, open_pictures, open_session
+from semcorr_cli.cli.drawing import DRAWN, Drawing
+from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, find_objects, open_pictures, open_session
 from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from semcorr_cli.core.correspondence import Correspondence
     from semcorr_cli.core.image import Image
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp")
 DATA = (".json", ".csv", ".npz", ".flo")
-
-DRAWN = 40
-"""Matches drawn in a picture unless told otherwise; more are a thicket."""
 
 
 def match(
@@ -27,6 +24,14 @@ def match(
     points: Annotated[
         str | None,
         typer.Option(help='Points of SOURCE to find in TARGET: "x,y x,y", or a JSON or CSV file.', show_default=False),
+    ] = None,
+    draw: Annotated[
+        Drawing | None,
+        typer.Option(
+            help="Of a picture: lines (the default), numbered points, the whole field in colours, a heatmap of what is"
+            " like the point of --points, or pca, what the features see.",
+            show_default=False,
+        ),
     ] = None,
     save_points: Annotated[
         str | None,
@@ -50,12 +55,14 @@ def match(
         semcorr match cat.jpg dog.jpg -o matches.png
         semcorr match cat.jpg dog.jpg --json
         semcorr match cat.jpg dog.jpg --points "120,80 200,95" --json
+        semcorr match cat.jpg dog.jpg --draw field -o field.png
         semcorr match cat.jpg dog.jpg -o flow.flo
         semcorr match cat.jpg dog.jpg -o matches.png --save-points points.json
 
     Finds which part of SOURCE is which part of TARGET. The suffix of -o says what is written: a picture of the matches,
     the matches (json, csv), matches and dense map (npz), or the dense map as optical flow on TARGET's pixels (flo).
-    --json without -o writes no file. Points are in pixels, (0, 0) at the centre of the first one.
+    --json without -o writes no file. Points are in pixels, (0, 0) at the centre of the first one; lines and points show
+    those of --points where there are any.
     """  # noqa: D301, D415 (help shows examples first; \b keeps their lines)
     from semcorr_cli.io import warps
 
@@ -66,7 +73,10 @@ def match(
     out.say(f"matching {source} with {target}")
     images = open_pictures([source, target], pair)
     queries = None if points is None else warps.read_points(points, images[0].hw, source)
+    is_picture = place is not None and place.suffix in PICTURES
+    drawing.check(draw, picture=is_picture, queries=0 if queries is None else len(queries))
     session = open_session(pair)
+    images = find_objects(session, images, pair)
     field = session.correspond(*images)
     out.run["cached"] = [session.cached(image) for image in images]
     verdict.report(field, pair)
@@ -84,7 +94,8 @@ def match(
         hw = field.warp.target_hw if place.suffix in (".npz", ".flo") else None
         place.deliver(warps.encode(field, matches, out.result, place.suffix), hw)
     else:
-        _draw(place, images, field, max_matches or DRAWN)
+        picture = drawing.drawn(draw or Drawing.LINES, (images[0], images[1]), field, session, queries, max_matches)
+        _write(place, picture)
     session.close()
 
 
@@ -98,11 +109,9 @@ def _points_file(path: str, *, overwrite: bool) -> Destination:
     return place
 
 
-def _draw(place: Destination, images: "list[Image]", field: "Correspondence", count: int) -> None:
-    from semcorr_cli.effects import overlay
+def _write(place: Destination, picture: "Image") -> None:
     from semcorr_cli.io.images import FORMATS, encode
 
-    picture = overlay.side_by_side(images[0], images[1], field.matches.spread(count), field.quality)
     content, notes = encode(picture, FORMATS[place.suffix])
     place.deliver(content, picture.hw, notes)
 

@@ -1,8 +1,9 @@
 """Options that several verbs share, written once; a verb takes them as one object."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -169,22 +170,42 @@ class FeatureOptions(ArtefactOptions):
 
 
 @dataclass(frozen=True, slots=True)
-class PairOptions(FeatureOptions):
+class MatchOptions(FeatureOptions):
+    """Options of every verb that matches pictures, be it many pairs."""
+
+    flip: Annotated[
+        Flip, typer.Option(help="Mirror the source: if it matches better, never, or always.", rich_help_panel=FEATURES)
+    ] = Flip.AUTO
+    rotate: Annotated[
+        str,
+        typer.Option(
+            help="Turn the source: auto where it matches better (with cheap features), never, or by so many degrees"
+            " counter-clockwise.",
+            metavar="auto|never|DEGREES",
+            rich_help_panel=FEATURES,
+        ),
+    ] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class PairOptions(MatchOptions):
     """Options of every verb that matches a pair of pictures."""
 
     source_mask: Annotated[
         str | None,
         typer.Option(
-            help="Picture that is white where the source's object is.", rich_help_panel=FEATURES, show_default=False
+            help="Picture that is white where the source's object is; auto to have it estimated.",
+            metavar="FILE|auto",
+            rich_help_panel=FEATURES,
+            show_default=False,
         ),
     ] = None
     target_mask: Annotated[
         str | None,
-        typer.Option(help="The same for the target.", rich_help_panel=FEATURES, show_default=False),
+        typer.Option(
+            help="The same for the target.", metavar="FILE|auto", rich_help_panel=FEATURES, show_default=False
+        ),
     ] = None
-    flip: Annotated[
-        Flip, typer.Option(help="Mirror the source: if it matches better, never, or always.", rich_help_panel=FEATURES)
-    ] = Flip.AUTO
     min_quality: Annotated[
         MinQuality | None,
         typer.Option(help="Fail with exit code 7 below this verdict.", rich_help_panel=RUN, show_default=False),
@@ -224,6 +245,9 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
     return unbundled
 
 
+AUTO_MASK = "auto"
+"""What asks for a mask to be estimated, in the place of a file's name."""
+
 _kept: list[dict[str, "Session"]] = []
 
 KEPT_SESSIONS = 8
@@ -245,12 +269,14 @@ def open_session(options: FeatureOptions) -> "Session":
     from dataclasses import replace
 
     from semcorr_cli.cli import output
-    from semcorr_cli.matchers.field import FieldOptions
+    from semcorr_cli.matchers.looks import FieldOptions
     from semcorr_cli.session import Session, SessionOptions
     from semcorr_cli.settings import Settings
 
     settings = Settings.from_environment()
-    flip = options.flip.value if isinstance(options, PairOptions) else Flip.NEVER.value
+    field = FieldOptions(flip=Flip.NEVER.value, rotate="never")
+    if isinstance(options, MatchOptions):
+        field = FieldOptions(flip=options.flip.value, rotate=_rotation(options.rotate))
     wanted = SessionOptions(
         features=options.features,
         weights={
@@ -264,7 +290,7 @@ def open_session(options: FeatureOptions) -> "Session":
         max_side=options.max_side,
         seed=options.seed,
         cache=options.cache,
-        field=FieldOptions(flip=flip),
+        field=field,
     )
     settings = replace(settings, offline=settings.offline or options.offline)
     kept = _kept[-1] if _kept else {}
@@ -296,10 +322,38 @@ def open_pictures(paths: list[str], options: FeatureOptions) -> "list[Image]":
         pictures.append(images.load(path, max_pixels=options.max_pixels))
         output.current().took(path, pictures[-1].hw, pictures[-1].notes)
     for index, mask in enumerate(masks):
-        if mask is not None:
+        if mask is not None and mask != AUTO_MASK:
             plane = images.load_mask(mask, pictures[index].hw, max_pixels=options.max_pixels)
             pictures[index] = replace(pictures[index], mask=plane)
     return pictures
+
+
+def find_objects(session: "Session", pictures: "list[Image]", pair: PairOptions) -> "list[Image]":
+    """Returns the pictures with the masks that `auto` asks for, and says how much of them they show."""
+    from semcorr_cli.cli import output
+
+    wanted = (pair.source_mask == AUTO_MASK, pair.target_mask == AUTO_MASK)
+    if not any(wanted):
+        return pictures
+    found = list(session.find_objects(pictures[0], pictures[1], of=wanted))
+    for name, picture, estimated in zip(("source", "target"), found, wanted, strict=True):
+        if estimated and picture.mask is not None:
+            output.current().note(f"the {name}'s object was found on {100 * float(picture.mask.mean()):.0f} % of it")
+    return found + pictures[2:]
+
+
+def _rotation(text: str) -> str:
+    """Returns what --rotate says.
+
+    Raises:
+        UsageError: neither of its words nor a number of degrees.
+    """
+    with suppress(ValueError):
+        if math.isfinite(float(text)):
+            return text
+    if text not in ("auto", "never"):
+        raise UsageError(f"--rotate {text!r} is neither auto nor never nor a number of degrees", hint="--rotate 90")
+    return text
 
 
 def _named(texts: list[str] | None, option: str, form: str, example: str) -> list[tuple[str, str]]:

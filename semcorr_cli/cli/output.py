@@ -176,8 +176,9 @@ class Output:
                 left = ""
                 if total is not None and done > first:
                     seconds = round((total - done) * (now - start) / (done - first))
-                    left = f", {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
-                self.say(f"{what}: {done:,}{'' if total is None else f' of {total:,}'}, {word}{left}")
+                    left = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+                parts = [f"{what}: {done:,}{'' if total is None else f' of {total:,}'}", word, left]
+                self.say(", ".join(part for part in parts if part))
 
         return advance
 

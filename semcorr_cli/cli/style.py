@@ -9,7 +9,7 @@ import typer
 from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
-from semcorr_cli.cli.options import OUTPUT, PairOptions, open_pictures, open_session
+from semcorr_cli.cli.options import AUTO_MASK, OUTPUT, PairOptions, find_objects, open_pictures, open_session
 from semcorr_cli.cli.preview import preview_path, watching
 from semcorr_cli.errors import MissingError, UsageError
 from semcorr_cli.settings import Settings
@@ -111,12 +111,16 @@ def transfer_style(
     folder = _painter(pair) if method is Method.DIFFUSION else None
     out.say(f"giving {content} the style of {style}")
     images = open_pictures([content, style], pair)
-    if background is Background.KEEP and images[0].visible() is None:
+    if background is Background.KEEP and images[0].visible() is None and pair.source_mask != AUTO_MASK:
         raise UsageError(
-            f"--background keep: what is the object in {content}?", hint="--source-mask FILE, or a transparent picture"
+            f"--background keep: nothing says what the object in {content} is",
+            hint="--source-mask auto or FILE, or a transparent picture",
         )
     limits = _mask(mask, images[0], pair)
     session = open_session(pair)
+    images = find_objects(session, images, pair)
+    if background is Background.KEEP and images[0].visible() is None:
+        out.warn(f"--background keep: no object was found in {content}; all of it is restyled")
     field = session.correspond(*images)
     out.run["cached"] = [session.cached(image) for image in images]
     verdict.report(field, pair)

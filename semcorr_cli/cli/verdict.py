@@ -24,6 +24,9 @@ def field_as_json(field: "Correspondence") -> dict[str, Any]:
             "coverage": round(signs.coverage, 4),
             "fold_share": round(signs.fold_share, 6),
             "matches": signs.matches,
+            "agreement": round(signs.agreement, 4),
+            "consistency": round(signs.consistency, 4),
+            "swapped": round(signs.swapped, 4),
         },
         "pose": {"mirrored": field.pose.mirrored, "angle": field.pose.angle, "scale": field.pose.scale},
     }

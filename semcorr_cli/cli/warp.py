@@ -8,7 +8,7 @@ import typer
 from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
-from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, open_pictures, open_session
+from semcorr_cli.cli.options import OUTPUT, PairOptions, Source, Target, find_objects, open_pictures, open_session
 
 
 class Background(StrEnum):
@@ -48,6 +48,7 @@ def warp(
     out.say(f"warping {source} to the layout of {target}")
     images = open_pictures([source, target], pair)
     session = open_session(pair)
+    images = find_objects(session, images, pair)
     field = session.correspond(*images)
     out.run["cached"] = [session.cached(image) for image in images]
     verdict.report(field, pair)

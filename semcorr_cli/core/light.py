@@ -2,12 +2,15 @@
 
 import functools
 
+import cv2
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-ENCODE_STEPS = 1 << 14
-"""Entries of the encoding table: fine enough that 8-bit values come back unchanged."""
+from semcorr_cli.core import processor
+
+ENCODE_STEPS = 1 << 16
+"""Entries of the encoding table: as many as OpenCV's tables have, and 8-bit values come back unchanged."""
 
 
 def to_linear(srgb: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -20,11 +23,15 @@ def to_srgb(linear: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
 
 
-def to_srgb_bytes(linear: Float[Tensor, "..."]) -> UInt8[Tensor, "..."]:
-    """Encodes linear light in [0, 1] as 8-bit sRGB through a table, for frames by the hundred."""
-    index = linear.mul(ENCODE_STEPS - 1).add_(0.5).clamp_(0, ENCODE_STEPS - 1).to(torch.int32)
+def to_srgb_bytes(linear: Float[Tensor, "*rows n"]) -> UInt8[Tensor, "*rows n"]:
+    """Encodes linear light as 8-bit sRGB through a table, for frames by the hundred; values are cut to [0, 1]."""
+    index = linear.mul(ENCODE_STEPS - 1).add_(0.5).clamp_(0, ENCODE_STEPS - 1)
+    table = _table(linear.device)
+    if processor.holds(linear):
+        rows = index.to(torch.uint16).contiguous()
+        return torch.from_numpy(cv2.LUT(rows.reshape(len(rows), -1).numpy(), table.numpy())).reshape(linear.shape)
     # Flat and by rows: several times as fast as indexing the table with a picture.
-    return _table(linear.device).index_select(0, index.reshape(-1)).reshape(index.shape)
+    return table.index_select(0, index.to(torch.int32).reshape(-1)).reshape(linear.shape)
 
 
 @functools.cache

@@ -1,5 +1,7 @@
 """Measures: of a correspondence against the truth, and of what an edit did to colours and structure."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,12 +45,17 @@ class Pck:
 
 def pck(hits: list[Bool[Tensor, " _"]]) -> Pck:
     """Returns the two averages of one threshold's hits, one tensor a pair; pairs without points do not count."""
-    counted = [pair for pair in hits if pair.numel()]
+    return averages([int(pair.sum()) for pair in hits], [pair.numel() for pair in hits])
+
+
+def averages(found: Sequence[int], points: Sequence[int]) -> Pck:
+    """Returns the two averages of how many of each pair's points were found; pairs without points do not count."""
+    counted = [(right, total) for right, total in zip(found, points, strict=True) if total]
     if not counted:
         return Pck(0.0, 0.0, 0, 0)
-    shares = torch.stack([pair.double().mean() for pair in counted])
-    points = torch.cat(counted)
-    return Pck(100 * float(shares.mean()), 100 * float(points.double().mean()), len(counted), points.numel())
+    per_image = math.fsum(right / total for right, total in counted) / len(counted)
+    total = sum(total for _, total in counted)
+    return Pck(100 * per_image, 100 * sum(right for right, _ in counted) / total, len(counted), total)
 
 
 def end_point_error(predicted: Float[Tensor, "... 2"], truth: Float[Tensor, "... 2"]) -> float:

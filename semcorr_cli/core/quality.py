@@ -28,6 +28,12 @@ class Signs:
         coverage: share of the target on which agreeing matches lie.
         fold_share: share of the map that folded before smoothing was raised.
         matches: number of matches that agree with the smooth map.
+        agreement: the support with every cell's weight squared, so that a few clear matches count for more than many
+            vague ones.
+        consistency: share of the target from which the two maps, one each way, lead there and back to within a
+            twentieth of its side.
+        swapped: share of the matches' weight that agrees with one mirrored map rather than with the smooth one: left
+            and right of a symmetric thing taken for each other.
     """
 
     cycle_rate: float
@@ -36,6 +42,9 @@ class Signs:
     coverage: float
     fold_share: float
     matches: int
+    agreement: float
+    consistency: float
+    swapped: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import torch
@@ -10,13 +10,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from semcorr_cli.core import coords
+from semcorr_cli.core import coords, processor
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.image import Image
-from semcorr_cli.core.warp import Warp
+from semcorr_cli.core.warp import Lines, Warp
 
-STRIP_PIXELS = 1 << 20
-"""Canvas pixels read at once: bounds the working memory to some tens of megabytes, whatever the canvas."""
+STRIP_PIXELS = 1 << 17
+"""Canvas pixels read at once on a processor: what is done to a strip finds it in the cache."""
+
+STRIP_PIXELS_APART = 1 << 22
+"""Canvas pixels read at once on other devices, which want much to do; bounds the working memory all the same."""
 
 MAX_LEVELS = 8
 """Halvings of a picture at most kept for antialiasing."""
@@ -53,58 +56,52 @@ class Reader:
 
     def strips(self, warp: Warp) -> Iterator[tuple[slice, Float[Tensor, "c h w"]]]:
         """Yields (rows, planes) for consecutive rows of the canvas."""
-        step = max(1, STRIP_PIXELS // warp.target_hw[1])
-        for top in range(0, warp.target_hw[0], step):
-            bottom = min(top + step, warp.target_hw[0])
-            yield slice(top, bottom), self.read(warp, top, bottom)
+        reading = self.through(warp)
+        for rows in strips(warp.target_hw, self._levels[0]):
+            yield rows, reading.rows(rows.start, rows.stop)
 
-    def read(self, warp: Warp, top: int, bottom: int) -> Float[Tensor, "c h w"]:
-        """Returns planes for the canvas rows `top` to `bottom` (exclusive)."""
-        positions = warp.rows(top, bottom)
-        level = shrink_level(warp, top, bottom)
-        if level is None:
-            return self._sample(0, positions)
-        first = int(level.min())
-        result = self._sample(first, positions)
-        for k in range(first + 1, math.ceil(float(level.max())) + 1):
-            box = _box(level > k - 1)
-            if box is not None:
-                share = (level[box] - (k - 1)).clamp_(0, 1)
-                result[:, *box] = torch.lerp(result[:, *box], self._sample(k, positions[box]), share)
-        return result
+    def read(self, warp: Warp) -> Float[Tensor, "c h w"]:
+        """Returns the planes of the whole canvas."""
+        return self.through(warp).rows(0, warp.target_hw[0])
 
-    def _sample(self, level: int, positions: Float[Tensor, "h w 2"]) -> Float[Tensor, "c h w"]:
+    def through(self, warp: Warp) -> "Reading":
+        """Returns what reads any rows of the canvas through one warp."""
+        return Reading(self, warp)
+
+    def positions(self, level: int, warp: Warp) -> "Positions":
+        """Returns where to read in one halved copy, as what reads there wants it told."""
+        planes, nodes = self._level(level), warp.nodes
+        # OpenCV goes astray further from the picture than one reflection.
+        is_near = bool(nodes.min() > -min(self.hw) and (nodes.flatten(0, 1).amax(dim=0) < 2 * self._wh).all())
+        fits = planes.shape[0] <= MOST_CHANNELS and max(planes.shape) < LARGEST_SIDE
+        if processor.holds(planes) and fits and is_near:
+            scale = planes.new_tensor([planes.shape[2], planes.shape[1]]) / self._wh
+            return Positions(Lines(coords.to_centre_origin(nodes * scale), warp.target_hw), by_opencv=True)
+        return Positions(Lines(coords.pixels_to_unit(nodes, self.hw), warp.target_hw), by_opencv=False)
+
+    def sample(
+        self, level: int, positions: "Positions", top: int, bottom: int, columns: slice
+    ) -> Float[Tensor, "c h w"]:
+        """Returns planes of one halved copy for a block of a canvas."""
         planes = self._level(level)
-        if (
-            planes.device.type == "cpu"
-            and planes.shape[0] <= MOST_CHANNELS
-            and max(planes.shape) < LARGEST_SIDE
-            and self._near(positions)
-        ):
-            return self._remapped(planes, positions)
-        grid = coords.pixels_to_unit(positions, self.hw)[None]
+        at = positions.lines.rows(top, bottom, columns)
+        if positions.by_opencv:
+            return self._remapped(planes, at)
         read = functional.grid_sample(
-            planes[None], grid, mode=self._mode, padding_mode=self._beyond, align_corners=False
+            planes[None], at[None], mode=self._mode, padding_mode=self._beyond, align_corners=False
         )
         return read[0].clamp_(0, 1)
 
-    def _near(self, positions: Float[Tensor, "h w 2"]) -> bool:
-        """Tells whether no position is further from the picture than one reflection, where OpenCV goes astray."""
-        return bool(positions.min() > -min(self.hw) and (positions.flatten(0, 1).amax(dim=0) < 2 * self._wh).all())
-
-    def _remapped(self, planes: Float[Tensor, "c u v"], positions: Float[Tensor, "h w 2"]) -> Float[Tensor, "c h w"]:
+    def _remapped(self, planes: Float[Tensor, "c u v"], at: Float[Tensor, "h w 2"]) -> Float[Tensor, "c h w"]:
         """Reads as `grid_sample` does, through OpenCV, which takes a third of the time."""
-        h, w = planes.shape[1:]
-        at = positions.clone() if (h, w) == self.hw else positions * positions.new_tensor([w, h]).div_(self._wh)
         read = cv2.remap(  # type: ignore[call-overload]
             planes.permute(1, 2, 0).numpy(),
-            at.sub_(0.5).contiguous().numpy(),
+            at.numpy(),
             None,  # an empty array, which the annotations ask for, is misread
             cv2.INTER_CUBIC if self._mode == "bicubic" else cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE if self._beyond == "border" else cv2.BORDER_REFLECT,
         )
-        result = torch.from_numpy(read.reshape(*positions.shape[:2], -1))
-        return result.clamp_(0, 1).permute(2, 0, 1)
+        return torch.from_numpy(read.reshape(*at.shape[:2], -1)).clamp_(0, 1).permute(2, 0, 1)
 
     def _level(self, level: int) -> Float[Tensor, "c h w"]:
         while len(self._levels) <= level:
@@ -115,27 +112,73 @@ class Reader:
         return self._levels[level]
 
 
-def shrink_level(warp: Warp, top: int, bottom: int) -> Float[Tensor, "h w"] | None:
-    """Returns log₂ of the source pixels that lie between neighbours on the canvas; None where none are skipped.
+@dataclass(frozen=True, slots=True, eq=False)
+class Positions:
+    """Where to read in a picture, for every pixel of a canvas.
 
-    The spacing is the square root of the map's area ratio, estimated on the lattice. Below `SOFT_START` it counts as
-    none, and sets in softly, so that neither places nor frames change from sharp to smooth at once.
+    Attributes:
+        lines: the positions: pixels with (0, 0) at the first one's centre for OpenCV, [−1, 1] otherwise.
+        by_opencv: who reads.
     """
-    ratio = warp.determinants().mean(dim=-1).abs()
+
+    lines: Lines
+    by_opencv: bool
+
+
+class Reading:
+    """Reads one picture through one warp, any rows of the canvas at a time."""
+
+    def __init__(self, reader: Reader, warp: Warp) -> None:
+        """Looks where the warp shrinks the picture."""
+        self._reader = reader
+        self._warp = warp
+        self._positions: dict[int, Positions] = {}
+        level = halvings(warp)
+        self._level = None if level is None else Lines(level[..., None], warp.target_hw)
+
+    def rows(self, top: int, bottom: int) -> Float[Tensor, "c h w"]:
+        """Returns planes for the canvas rows `top` to `bottom` (exclusive)."""
+        if self._level is None:
+            return self._sample(0, top, bottom)
+        level = self._level.rows(top, bottom)[..., 0]
+        first = int(level.min())
+        result = self._sample(first, top, bottom)
+        for k in range(first + 1, math.ceil(float(level.max())) + 1):
+            box = _box(level > k - 1)
+            if box is not None:
+                share = (level[box] - (k - 1)).clamp_(0, 1)
+                smaller = self._sample(k, top + box[0].start, top + box[0].stop, box[1])
+                result[:, *box] = torch.lerp(result[:, *box], smaller, share)
+        return result
+
+    def _sample(self, level: int, top: int, bottom: int, columns: slice = slice(None)) -> Float[Tensor, "c h w"]:
+        if level not in self._positions:
+            self._positions[level] = self._reader.positions(level, self._warp)
+        return self._reader.sample(level, self._positions[level], top, bottom, columns)
+
+
+def strips(hw: Hw, planes: Tensor) -> Iterator[slice]:
+    """Yields the rows of a canvas that are best drawn at once, where the planes of the picture lie."""
+    pixels = STRIP_PIXELS if processor.holds(planes) else STRIP_PIXELS_APART
+    step = max(1, pixels // hw[1])
+    for top in range(0, hw[0], step):
+        yield slice(top, min(top + step, hw[0]))
+
+
+def halvings(warp: Warp) -> Float[Tensor, "r c"] | None:
+    """Returns log₂ of the source pixels between neighbours at the warp's nodes; None where none are skipped.
+
+    The spacing is the square root of the map's area ratio, the mean of the cells around. Below `SOFT_START` it counts
+    as none, and sets in softly, so that neither places nor frames change from sharp to smooth at once.
+    """
+    cells = functional.pad(warp.determinants().mean(dim=-1).abs()[None], (1, 1, 1, 1), mode="replicate")
+    ratio = functional.avg_pool2d(cells, 2, stride=1)[0]
     spacing = ratio * (warp.source_hw[0] * warp.source_hw[1] / (warp.target_hw[0] * warp.target_hw[1]))
     level = 0.5 * torch.log2(spacing.clamp_min(1e-12))
     if float(level.max()) < SOFT_START:
         return None
     level = torch.where(level < 1, (level - SOFT_START) / (1 - SOFT_START), level)
-    level = level.clamp(0, min(MAX_LEVELS, math.log2(max(min(warp.source_hw), 1))))
-    y = (torch.arange(top, bottom, device=level.device) + 0.5) * (level.shape[0] / warp.target_hw[0])
-    smooth = functional.interpolate(
-        level[None, None], size=(level.shape[0], warp.target_hw[1]), mode="bilinear", align_corners=False
-    )[0, 0]
-    row = (y - 0.5).clamp(0, level.shape[0] - 1)
-    below = row.floor().long()
-    above = (below + 1).clamp_max(level.shape[0] - 1)
-    return torch.lerp(smooth[below], smooth[above], (row - below)[:, None])
+    return level.clamp(0, min(MAX_LEVELS, math.log2(max(min(warp.source_hw), 1))))
 
 
 def _box(where: Bool[Tensor, "h w"]) -> tuple[slice, slice] | None:

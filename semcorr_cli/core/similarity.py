@@ -1,13 +1,21 @@
 """Cosine similarity between two sets of descriptors, in chunks: nearest both ways, windowed soft-argmax."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from semcorr_cli.core.coords import Hw
+
 CHUNK = 1024
 """Source descriptors compared at once with all target descriptors: 15 MB of float32 for a 60 × 60 grid."""
+
+BLOCK = 64
+"""Rows of a matrix whose maximum is found together."""
+
+GATHERED = 4_000_000
+"""Numbers of windows' descriptors gathered at once: 16 MB of float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,11 +45,31 @@ def nearest_both_ways(source: Float[Tensor, "n c"], target: Float[Tensor, "m c"]
         value, index = similarity.max(dim=1)
         forward.append(index)
         forward_similarity.append(value)
-        value, index = similarity.max(dim=0)
+        value, index = _best_of_columns(similarity)
         better = value > backward_similarity
         backward[better] = index[better] + start
         backward_similarity[better] = value[better]
     return NearestNeighbours(torch.cat(forward), torch.cat(forward_similarity), backward, backward_similarity)
+
+
+def _best_of_columns(similarity: Float[Tensor, "n m"]) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
+    """Returns `similarity.max(dim=0)`, which takes torch as long on a CPU as the matrix product itself, block by block.
+
+    Which block holds a column's maximum is found without indices; where in it, in a handful of numbers a column.
+    """
+    rows, columns = similarity.shape
+    whole = rows - rows % BLOCK
+    value = similarity.new_full((columns,), -torch.inf)
+    index = torch.zeros(columns, dtype=torch.long, device=similarity.device)
+    if whole:
+        blocks = similarity[:whole].reshape(-1, BLOCK, columns)
+        value, block = blocks.amax(dim=1).max(dim=0)
+        index = block * BLOCK + blocks[block, :, torch.arange(columns, device=block.device)].argmax(dim=1)
+    if whole < rows:
+        last, where = similarity[whole:].max(dim=0)
+        better = last > value
+        value, index = torch.where(better, last, value), torch.where(better, where + whole, index)
+    return value, index
 
 
 def window_soft_argmax(
@@ -54,36 +82,63 @@ def window_soft_argmax(
     the window have no share; the reference gives them similarity 0, which differs by less than e⁻²⁰ for peaks above 0.4
     and would pull weaker peaks to the middle of the picture.
     """
-    h, w = similarity.shape[1:]
-    peak = similarity.flatten(1).argmax(dim=1)
-    steps = torch.arange(-window, window + 1, device=similarity.device)
-    y = (peak // w)[:, None, None] + steps[None, :, None]
-    x = (peak % w)[:, None, None] + steps[None, None, :]
-    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-    index = y.clamp(0, h - 1) * w + x.clamp(0, w - 1)
-    near = similarity.flatten(1).gather(1, index.flatten(1))
-    share = (near / temperature).masked_fill(~inside.flatten(1), -torch.inf).softmax(dim=1).reshape(index.shape)
-    return torch.stack([(share * x).sum(dim=(1, 2)), (share * y).sum(dim=(1, 2))], dim=-1)
+    maps = similarity.flatten(1)
+    window_ = _Window.about(maps.argmax(dim=1), (similarity.shape[1], similarity.shape[2]), window)
+    return window_.mean(maps.gather(1, window_.index), temperature)
 
 
 def soft_positions(
     queries: Float[Tensor, "n c"],
     grid: Float[Tensor, "c h w"],
+    peaks: Int[Tensor, " n"],
     *,
     region: Bool[Tensor, "h w"] | None = None,
     window: int = 5,
     temperature: float = 0.02,
 ) -> Float[Tensor, "n 2"]:
-    """Returns where each query descriptor is found in a feature grid, in fractional cells, in chunks.
+    """Returns where each query descriptor is found in a feature grid whose most similar cell is known, in cells.
 
-    Only cells of the region, which must not be empty, are looked at; None for all.
+    The same as `window_soft_argmax` of all similarities, of which only those in the windows are worked out, in chunks.
+
+    Args:
+        queries: descriptors.
+        grid: where they are looked for.
+        peaks: flat index of the cell most similar to each.
+        region: cells that count; None for all.
+        window: half-width of the window in cells.
+        temperature: of the softmax.
     """
-    h, w = grid.shape[1:]
-    flat = grid.flatten(1)
+    flat = grid.flatten(1).T
+    rows = max(1, GATHERED // ((2 * window + 1) ** 2 * grid.shape[0]))
     parts = []
-    for chunk in queries.split(CHUNK):
-        maps = (chunk @ flat).reshape(-1, h, w)
+    for chunk, peak in zip(queries.split(rows), peaks.split(rows), strict=True):
+        near = _Window.about(peak, (grid.shape[1], grid.shape[2]), window)
         if region is not None:
-            maps = maps.masked_fill(~region, -torch.inf)
-        parts.append(window_soft_argmax(maps, window=window, temperature=temperature))
+            near = replace(near, inside=near.inside & region.flatten()[near.index])
+        parts.append(near.mean(torch.einsum("nc,nkc->nk", chunk, flat[near.index]), temperature))
     return torch.cat(parts) if parts else queries.new_zeros(0, 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Window:
+    """The cells round a peak, row by row; those beyond the grid are drawn to its border and not inside."""
+
+    x: Int[Tensor, "n k"]
+    y: Int[Tensor, "n k"]
+    index: Int[Tensor, "n k"]
+    inside: Bool[Tensor, "n k"]
+
+    @classmethod
+    def about(cls, peak: Int[Tensor, " n"], hw: Hw, window: int) -> "_Window":
+        """Returns the square of ±`window` cells round each flat index."""
+        h, w = hw
+        steps = torch.arange(-window, window + 1, device=peak.device)
+        y = ((peak // w)[:, None, None] + steps[None, :, None]).expand(-1, -1, len(steps)).flatten(1)
+        x = ((peak % w)[:, None, None] + steps[None, None, :]).expand(-1, len(steps), -1).flatten(1)
+        inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
+        return cls(x, y, y.clamp(0, h - 1) * w + x.clamp(0, w - 1), inside)
+
+    def mean(self, similarity: Float[Tensor, "n k"], temperature: float) -> Float[Tensor, "n 2"]:
+        """Returns the mean position by the softmax of the cells' similarities."""
+        share = (similarity / temperature).masked_fill(~self.inside, -torch.inf).softmax(dim=1)
+        return torch.stack([(share * self.x).sum(dim=1), (share * self.y).sum(dim=1)], dim=-1)

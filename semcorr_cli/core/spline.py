@@ -10,7 +10,8 @@ the cheap way to fit thousands of matches. Both are solved in float64, in coordi
 divided by half its longer side, so that λ means the same for every picture size.
 
 kornia's `get_tps_transform` is not used: it builds K from distances between the two point sets and is a thin-plate
-spline only at the control points. Its evaluator, `warp_points_tps`, is right when given true weights, and is used.
+spline only at the control points. Its evaluator, `warp_points_tps`, is right when given true weights, but takes three
+times as long as a product of matrices.
 """
 
 import math
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from kornia.geometry.transform import warp_points_tps
 from torch import Tensor
 
 from semcorr_cli.core import coords
@@ -79,9 +79,10 @@ class ThinPlateSpline:
     def __call__(self, points: Float[Tensor, "n 2"]) -> Float[Tensor, "n d"]:
         """Evaluates the spline in chunks, in the precision of the points; float32 is good to 0.001 pixel."""
         normalised = ((points.double() - self.origin) / self.scale).to(points.dtype)
-        centres, kernel, affine = (part[None].to(points.dtype) for part in (self.centres, self.kernel, self.affine))
+        centres, kernel, affine = (part.to(points.dtype) for part in (self.centres, self.kernel, self.affine))
         parts = [
-            warp_points_tps(chunk[None], centres, kernel, affine)[0] for chunk in normalised.split(EVALUATION_CHUNK)
+            torch.addmm(affine[0], chunk, affine[1:]).addmm_(kernel_matrix(chunk, centres), kernel)
+            for chunk in normalised.split(EVALUATION_CHUNK)
         ]
         return torch.cat(parts) if parts else normalised.new_zeros(0, self.kernel.shape[1])
 
@@ -135,9 +136,9 @@ def line_thickness(points: Float[Tensor, "n 2"]) -> float:
 
 def kernel_matrix(x: Float[Tensor, "n 2"], centres: Float[Tensor, "m 2"]) -> Float[Tensor, "n m"]:
     """Returns U(|xᵢ − centreₖ|) = r² log r, 0 at r = 0."""
-    squared = torch.cdist(x, centres).square()
-    kernel: Tensor = 0.5 * torch.special.xlogy(squared, squared)
-    return kernel
+    # Differences first: |x|² − 2x·c + |c|² cancels in float32.
+    squared = (x[:, 0, None] - centres[:, 0]).square_().add_((x[:, 1, None] - centres[:, 1]).square_())
+    return squared.clamp_min(torch.finfo(squared.dtype).tiny).log_().mul_(squared).mul_(0.5)
 
 
 def lattice_knots(frame_hw: Hw, longer: int, *, device: torch.device | None = None) -> Float[Tensor, "m 2"]:

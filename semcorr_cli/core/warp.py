@@ -1,5 +1,6 @@
 """Warp: for every target pixel, where to read in the source (a backward map), kept on a lattice."""
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semcorr_cli.core import coords
+from semcorr_cli.core import coords, processor
 from semcorr_cli.core.coords import Hw
 
 LATTICE_STEP = 8
@@ -22,6 +23,9 @@ TOLERANCE = 0.1
 
 REFINEMENTS = 2
 """How often the step may be halved to reach the tolerance."""
+
+STRIPS_KEPT = 512
+"""Strips of canvases whose place on the lattice is remembered: a film's frames ask for the same again and again."""
 
 Field = Callable[[Float[Tensor, "n 2"]], Float[Tensor, "n 2"]]
 """Any function from target positions to source positions."""
@@ -90,11 +94,11 @@ class Warp:
 
     def rows(self, top: int, bottom: int) -> Float[Tensor, "h w 2"]:
         """Returns the map at the pixel centres of the canvas rows `top` to `bottom` (exclusive)."""
-        return read_block(self.nodes, self.target_hw, top, bottom)
+        return Lines(self.nodes, self.target_hw).rows(top, bottom)
 
     def confidence_rows(self, top: int, bottom: int) -> Float[Tensor, "h w"]:
         """Returns the confidence at the pixel centres of the canvas rows `top` to `bottom` (exclusive)."""
-        return read_block(self.confidence[..., None], self.target_hw, top, bottom)[..., 0]
+        return Lines(self.confidence[..., None], self.target_hw).rows(top, bottom)[..., 0]
 
     def at(self, xy: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         """Returns source positions for target positions, extrapolating linearly outside the canvas."""
@@ -167,19 +171,67 @@ def _split(position: Float[Tensor, " n"], intervals: int, length: int) -> tuple[
     return before.long(), scaled - before
 
 
-def read_block(values: Float[Tensor, "r c d"], hw: Hw, top: int, bottom: int) -> Float[Tensor, "h w d"]:
-    """Returns values that are known at lattice nodes over a canvas at the pixel centres of some of its rows."""
-    y = coords.pixel_centres((bottom - top, 1), top=top, device=values.device)[:, 0, 1]
-    x = coords.pixel_centres((1, hw[1]), device=values.device)[0, :, 0]
-    row, down = _split(y, values.shape[0] - 1, hw[0])
-    column, across = _split(x, values.shape[1] - 1, hw[1])
-    # Across first, on the few lattice rows that are needed: what remains to be gathered are whole rows.
+class Lines:
+    """Values known at lattice nodes over a canvas, read at the centres of its pixels, any rows of it at a time.
+
+    What lies between nodes across is worked out once, on the lattice's few rows; what lies between these is filled in
+    one cell after the other, so that nothing but the result is large.
+    """
+
+    def __init__(self, values: Float[Tensor, "r c d"], hw: Hw) -> None:
+        """Remembers what is known.
+
+        Args:
+            values: at the nodes, whose outermost ones are the canvas's corners.
+            hw: size of the canvas.
+        """
+        self._values = values
+        self._hw = hw
+
+    @functools.cached_property
+    def _lines(self) -> Float[Tensor, "r w d"]:
+        x = coords.pixel_centres((1, self._hw[1]), device=self._values.device)[0, :, 0]
+        column, across = _split(x, self._values.shape[1] - 1, self._hw[1])
+        before, after = self._values.index_select(1, column), self._values.index_select(1, column + 1)
+        return torch.lerp(before, after, across[None, :, None])
+
+    @functools.cached_property
+    def _rise(self) -> Float[Tensor, "q w d"]:
+        return self._lines.diff(dim=0)
+
+    def rows(self, top: int, bottom: int, columns: slice = slice(None)) -> Float[Tensor, "h w d"]:
+        """Returns the values in the canvas rows `top` to `bottom` (exclusive), or some columns of these."""
+        lines, rise = self._lines[:, columns], self._rise[:, columns]
+        cells = self._values.shape[0] - 1
+        row, down = _lattice_rows(cells, self._hw[0], top, bottom, lines.device)
+        if not processor.holds(lines) or self._hw[0] < 3 * cells:
+            return rise.index_select(0, row).mul_(down).add_(lines.index_select(0, row))
+        block = lines.new_empty(bottom - top, *lines.shape[1:])
+        first, counts, shares = _cells_of(cells, self._hw[0], top, bottom)
+        for cell, (part, share) in enumerate(zip(block.split(counts), shares, strict=True), start=first):
+            torch.addcmul(lines[cell], share, rise[cell], out=part)
+        return block
+
+
+@functools.lru_cache(STRIPS_KEPT)
+def _lattice_rows(
+    cells: int, height: int, top: int, bottom: int, device: torch.device
+) -> tuple[Tensor, Float[Tensor, "h 1 1"]]:
+    """Returns the lattice row before each row of a canvas, and the share of the way to the next."""
+    y = torch.arange(top, bottom, dtype=torch.float32, device=device) + 0.5
+    row, down = _split(y, cells, height)
+    return row, down[:, None, None]
+
+
+@functools.lru_cache(STRIPS_KEPT)
+def _cells_of(
+    cells: int, height: int, top: int, bottom: int
+) -> tuple[int, list[int], tuple[Float[Tensor, "h 1 1"], ...]]:
+    """Returns the first lattice cell that some rows of a canvas lie in, how many lie in each, and the rows' shares."""
+    row, down = _lattice_rows(cells, height, top, bottom, torch.device("cpu"))
     first = int(row[0])
-    used = values[first : int(row[-1]) + 2]
-    lines = torch.lerp(used[:, column], used[:, column + 1], across[None, :, None]).flatten(1)
-    rise = lines.diff(dim=0).index_select(0, row - first)  # far faster than interpolating two gathered blocks
-    block = rise.mul_(down[:, None]).add_(lines.index_select(0, row - first))
-    return block.reshape(bottom - top, hw[1], values.shape[-1])
+    counts = (row - first).bincount().tolist()
+    return first, counts, down.split(counts)
 
 
 def _read_points(values: Float[Tensor, "r c d"], hw: Hw, xy: Float[Tensor, "n 2"]) -> Float[Tensor, "n d"]:

@@ -1,12 +1,17 @@
 """Any data set made hard: one picture of every pair is changed in a known way, and its points are carried along.
 
 The object is cut out round its points, mirrored or not, turned by up to ±45°, enlarged by ×½ to ×2, recoloured, and put
-off the middle of another category's picture. The other picture of the pair stays as it is.
+off the middle of another category's picture; or, for telling what poses alone cost, the whole picture is mirrored,
+turned, scaled and moved in the same way and nothing else. The other picture of the pair stays as it is.
+
+Points keep their names: the left eye of a mirrored face is still called the left one, and is where it now lies.
 """
 
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 
 import torch
@@ -29,28 +34,71 @@ GREYS = 0.15
 """Share of changed pictures without colour."""
 
 
-def harden(pairs: Sequence[TruePair], seed: int) -> Iterator[TruePair]:
-    """Yields every pair with one of its pictures changed; the same seed changes it in the same way.
+Picture = tuple[str, Path]
+"""A category, and where one of its pictures lies."""
 
-    A pair whose points cannot be kept in sight is left out.
+
+class Changes(StrEnum):
+    """What is done to a picture."""
+
+    ALL = "all"
+    SIMILARITY = "similarity"
+
+
+def pictures(pairs: Iterable[TruePair]) -> list[Picture]:
+    """Returns all pictures of a data set, in an order that does not depend on that of its pairs."""
+    return sorted({(pair.category, path) for pair in pairs for path in (pair.source, pair.target)})
+
+
+def harden(
+    pairs: Iterable[TruePair], seed: int, *, among: Sequence[Picture], changes: Changes = Changes.ALL
+) -> Iterator[TruePair]:
+    """Yields every pair with one of its pictures changed; a pair whose points cannot be kept in sight is left out.
+
+    What becomes of a pair depends on the seed, its name and `among` alone, not on the pairs beside it.
+
+    Args:
+        pairs: any of a data set's pairs.
+        seed: the same seed changes a pair in the same way.
+        among: `pictures` of the whole data set, whichever of its pairs are used: backgrounds are drawn from them.
+        changes: everything, or the similarity alone, which is then the same one.
     """
-    pictures = sorted(
-        {(pair.category, pair.target) for pair in pairs} | {(pair.category, pair.source) for pair in pairs}
-    )
-    for number, pair in enumerate(pairs):
-        strangers = [path for category, path in pictures if category != pair.category] or [pair.source]
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
-        on_target = bool(torch.rand((), generator=generator) < 0.5)
-        points = pair.target_points if on_target else pair.source_points
-        if len(points) < 2:
-            continue
-        for _ in range(TRIES):
-            change = _draw(points, strangers, generator)
-            carried = change.points(points)
-            seen = ((carried > 2) & (carried < SIDE - 2)).all(dim=-1)
-            if int(seen.sum()) >= max(min(3, len(points)), 0.6 * len(points)):
-                yield _changed(pair, change, carried, seen, on_target=on_target)
-                break
+    strangers: dict[str, list[Path]] = {}
+    for pair in pairs:
+        if pair.category not in strangers:
+            strangers[pair.category] = [path for category, path in among if category != pair.category]
+        made = _hardened(pair, seed, strangers[pair.category] or [pair.source])
+        if made is not None:
+            yield made if changes is Changes.ALL else _uncut(made)
+
+
+def _hardened(pair: TruePair, seed: int, strangers: Sequence[Path]) -> TruePair | None:
+    name = hashlib.sha256(f"{seed} {pair.name}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(name[:8], "big") >> 1)
+    on_target = bool(torch.rand((), generator=generator) < 0.5)
+    points = pair.target_points if on_target else pair.source_points
+    if len(points) < 2:
+        return None
+    for _ in range(TRIES):
+        change = _draw(points, strangers, generator)
+        carried = change.points(points)
+        seen = ((carried > 2) & (carried < SIDE - 2)).all(dim=-1)
+        if int(seen.sum()) >= max(min(3, len(points)), 0.6 * len(points)):
+            return _changed(pair, change, carried, seen, on_target=on_target)
+    return None
+
+
+def _uncut(pair: TruePair) -> TruePair:
+    """Returns a hard pair whose changed picture is all there, in its own colours."""
+
+    def uncut(change: Change) -> Change:
+        whole = torch.full((2,), math.inf)
+        return replace(change, half=whole, background=None, colours=torch.eye(3), gamma=1.0, offset=0.0)
+
+    if pair.source_change is not None:
+        return replace(pair, source_change=uncut(pair.source_change))
+    assert pair.target_change is not None
+    return replace(pair, target_change=uncut(pair.target_change))
 
 
 def _changed(pair: TruePair, change: Change, carried: Tensor, seen: Tensor, *, on_target: bool) -> TruePair:
@@ -59,9 +107,12 @@ def _changed(pair: TruePair, change: Change, carried: Tensor, seen: Tensor, *, o
         name=f"{pair.name}:hard",
         source_points=pair.source_points[seen] if on_target else carried[seen],
         target_points=carried[seen] if on_target else pair.target_points[seen],
+        ambiguous=None if pair.ambiguous is None else pair.ambiguous[seen],
     )
     if not on_target:
         return replace(pair, source_change=change)
+    if pair.target_box is None:
+        return replace(pair, target_change=change)
     left, top, right, bottom = pair.target_box
     middle = torch.tensor([[(left + right) / 2, (top + bottom) / 2]])
     x, y = change.points(middle)[0].tolist()

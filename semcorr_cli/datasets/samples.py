@@ -1,7 +1,6 @@
 """The rendered samples of the repository: exact dense maps, read as a lattice of true points a pair."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semcorr_cli.core import coords
-from semcorr_cli.datasets import TruePair
+from semcorr_cli.datasets import Pairs, TruePair
 from semcorr_cli.errors import InputError
+
+SPLITS = ("test",)
 
 INDEX = "pairs.json"
 """The file that lists a folder's pictures and pairs."""
@@ -24,15 +25,16 @@ STEP = 8
 """Target pixels between the true points of a pair."""
 
 
-def read(root: Path) -> Iterator[TruePair]:
-    """Yields every pair, with the true points of every `STEP`th target pixel that has a counterpart.
+def read(root: Path, split: str = "test") -> Pairs[Any]:
+    """Returns every pair, with the true points of every `STEP`th target pixel that has a counterpart.
 
     Raises:
-        InputError: the folder does not hold samples, or a file is damaged.
+        InputError: the folder does not hold samples; when a pair is read, a file is damaged.
     """
     content = index(root)
-    pairs, images = content["pairs"], content["images"]
-    for pair in pairs:
+    images = content["images"]
+
+    def read_one(pair: Any) -> TruePair:
         try:
             target = images[pair["target"]]
             truth = dense(root / pair["map"])[STEP // 2 :: STEP, STEP // 2 :: STEP].reshape(-1, 2)
@@ -43,7 +45,7 @@ def read(root: Path) -> Iterator[TruePair]:
             raise InputError(f"{root / INDEX}: the pair {pair} is damaged: {error!r}") from None
         own = coords.pixel_centres((height, width))[STEP // 2 :: STEP, STEP // 2 :: STEP].reshape(-1, 2)
         known = truth.isfinite().all(dim=-1)
-        yield TruePair(
+        return TruePair(
             name=f"{pair['source']}--{pair['target']}",
             category=str(target["category"]),
             source=paths[0],
@@ -52,6 +54,8 @@ def read(root: Path) -> Iterator[TruePair]:
             target_points=own[known],
             target_box=(left, top, right, bottom),
         )
+
+    return Pairs(content["pairs"], read_one)
 
 
 def index(root: Path) -> dict[str, Any]:
@@ -63,7 +67,7 @@ def index(root: Path) -> dict[str, Any]:
     path = root / INDEX
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {"pairs": content["pairs"], "images": content["images"]}
+        return {"pairs": list(content["pairs"]), "images": dict(content["images"])}
     except FileNotFoundError:
         raise InputError(f"{root} does not hold the samples: there is no {path}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -17,8 +17,10 @@ from torch.nn import functional
 from semcorr_cli.core import coords, light
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.resample import Reader
-from semcorr_cli.core.warp import Warp, read_block
+from semcorr_cli.core.warp import Lines, Warp
 from semcorr_cli.effects.placement import Placement
+from semcorr_cli.effects.pyramid import Bands
+from semcorr_cli.effects.ramp import Tone
 from semcorr_cli.effects.shape import depth
 
 FEATHER = 0.07
@@ -36,59 +38,76 @@ FAINT = 2e-4
 QUICKEST = 0.6
 """Share of the way in which detail that clashes changes over."""
 
+BAND_PACE = 0.35
+"""Share of the way in which the finest band changes over where it clashes, when bands are mixed one by one."""
+
+LEAD = 0.25
+"""How much earlier or later that happens where one picture's detail is much stronger; a share of the way."""
+
 BROAD_CELLS = 32
 """Cells along the frame's longer side in which broad colours are gathered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mix:
-    """How two pictures make a frame: colours are the sum of share · (gain · colours + lift · alpha) over both.
+class Part:
+    """What one picture adds to a frame: gain · colours + lift · alpha, and share · alpha.
 
     Attributes:
-        shares: of each picture, at every lattice node of the frame.
-        gains: of each picture's colours.
-        lifts: what is added to them.
+        share: of the picture, over the frame.
+        gain: of its colours, its share included.
+        lift: what is added to them, its share included.
     """
 
-    shares: tuple[Float[Tensor, "r c 1"], Float[Tensor, "r c 1"]]
-    gains: tuple[Float[Tensor, "r c 3"], Float[Tensor, "r c 3"]]
-    lifts: tuple[Float[Tensor, "r c 3"], Float[Tensor, "r c 3"]]
+    share: Lines
+    gain: Lines
+    lift: Lines
 
-    def frame(
-        self, first: Float[Tensor, "ch h w"], second: Float[Tensor, "ch h w"], frame_hw: Hw, top: int
+    def rows(self, planes: Float[Tensor, "ch h w"], top: int) -> Float[Tensor, "ch h w"]:
+        """Returns what the picture adds to some rows of the frame.
+
+        Args:
+            planes: its linear premultiplied planes in these rows.
+            top: the first row.
+        """
+        rows = top, top + planes.shape[1]
+        pixels = planes.permute(1, 2, 0)
+        gain, lift = self.gain.rows(*rows), self.lift.rows(*rows)
+        if planes.shape[0] == 3:
+            return lift.addcmul_(gain, pixels).permute(2, 0, 1)
+        alpha = pixels[..., 3:]
+        colours = lift.mul_(alpha).addcmul_(gain, pixels[..., :3])
+        return torch.cat([colours, self.share.rows(*rows) * alpha], dim=-1).permute(2, 0, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mix:
+    """How two pictures make a frame: the sum of what each adds.
+
+    Attributes:
+        parts: what each adds.
+        lift: the sum of their lifts, all that is added where both are opaque.
+    """
+
+    parts: tuple[Part, Part]
+    lift: Lines
+
+    def rows(
+        self, first: Float[Tensor, "ch h w"], second: Float[Tensor, "ch h w"], top: int
     ) -> Float[Tensor, "ch h w"]:
         """Returns some rows of the frame.
 
         Args:
             first: the first picture's linear premultiplied planes in these rows.
             second: the second picture's.
-            frame_hw: size of the frame.
             top: the first row.
         """
         if first.shape[0] == 4:
-            return self.part(0, first, frame_hw, top) + self.part(1, second, frame_hw, top)
+            return self.parts[0].rows(first, top) + self.parts[1].rows(second, top)
         rows = top, top + first.shape[1]
-        gains = [read_block(share * gain, frame_hw, *rows) for share, gain in zip(self.shares, self.gains, strict=True)]
-        lift = self.shares[0] * self.lifts[0] + self.shares[1] * self.lifts[1]
-        result = read_block(lift, frame_hw, *rows)
-        for gain, planes in zip(gains, (first, second), strict=True):
-            result.addcmul_(gain, planes.permute(1, 2, 0))
+        result = self.lift.rows(*rows)
+        for part, planes in zip(self.parts, (first, second), strict=True):
+            result.addcmul_(part.gain.rows(*rows), planes.permute(1, 2, 0))
         return result.permute(2, 0, 1)
-
-    def part(self, which: int, planes: Float[Tensor, "ch h w"], frame_hw: Hw, top: int) -> Float[Tensor, "ch h w"]:
-        """Returns what one picture adds to some rows of the frame; see `frame`."""
-        rows = top, top + planes.shape[1]
-        share = self.shares[which]
-        gain, lift = (
-            read_block(share * nodes, frame_hw, *rows).permute(2, 0, 1)
-            for nodes in (self.gains[which], self.lifts[which])
-        )
-        if planes.shape[0] == 3:
-            return planes * gain + lift
-        alpha = planes[3:]
-        return torch.cat(
-            [planes[:3] * gain + lift * alpha, read_block(share, frame_hw, *rows).permute(2, 0, 1) * alpha]
-        )
 
 
 class Dissolve:
@@ -107,36 +126,68 @@ class Dissolve:
         self._frame_hw = frame_hw
         first, second = (low(reader, map_, LOOK_SIDE) for reader, map_ in zip(readers, maps, strict=True))
         self._clash = clash(first[:3], second[:3])
+        self._lead = lead(first[:3], second[:3])
         self._readers = readers
 
-    def mix(self, maps: tuple[Warp, Warp], share: float) -> Mix:
+    def mix(self, maps: tuple[Warp, Warp], share: float, tones: tuple[Tone, Tone] | None = None) -> Mix:
         """Returns how the pictures are mixed at a moment; where one picture ends, the other takes over.
 
         Args:
             maps: from the frame into both pictures, at this moment.
             share: of the second picture, where nothing clashes.
+            tones: what is done to the pictures' colours before they are mixed.
         """
-        clashing = self._clashing(maps[1].nodes)
+        clashing = self._read(self._clash, maps[1].nodes)
         pace = 1 - (1 - QUICKEST) * clashing
         fine = ((share - 0.5) / pace + 0.5).clamp(0, 1)
         fine = torch.lerp(fine, fine * fine * (3 - 2 * fine), clashing)
-        reach = [(1 + depth(m.nodes, m.source_hw) / (FEATHER * max(m.source_hw))).clamp(1e-3, 1) for m in maps]
-        fine = fine * reach[1] / ((1 - fine) * reach[0] + fine * reach[1])
-        fine = fine[..., None]
-        tints = [nodes_of(part, fine) for part in self._tints(maps, share, clashing)]
-        first, second = ((part[..., :3], part[..., 3:]) for part in tints)
-        return Mix((1 - fine, fine), (first[0], second[0]), (first[1], second[1]))
+        fine = within(maps, fine)[..., None]
+        shares = 1 - fine, fine
+        tints = [
+            share * nodes_of(tint_, fine)
+            for share, tint_ in zip(shares, self._tints(maps, share, clashing, tones), strict=True)
+        ]
+        hw = maps[0].target_hw
+        first, second = (
+            Part(*(Lines(nodes, hw) for nodes in (share, tint_[..., :3], tint_[..., 3:])))
+            for share, tint_ in zip(shares, tints, strict=True)
+        )
+        return Mix((first, second), Lines(tints[0][..., 3:] + tints[1][..., 3:], hw))
 
-    def _clashing(self, nodes: Float[Tensor, "r c 2"]) -> Float[Tensor, "r c"]:
+    def bands(self, maps: tuple[Warp, Warp], share: float) -> Bands:
+        """Returns how the pictures' bands are mixed at a moment.
+
+        Where they clash, fine detail comes from one picture at a time, first from the one whose detail is stronger.
+
+        Args:
+            maps: from the frame into both pictures, at this moment.
+            share: of the second picture, where nothing clashes.
+        """
+        clashing, lead_ = (self._read(plane, maps[1].nodes) for plane in (self._clash, self._lead))
+        ahead = share + LEAD * 4 * share * (1 - share) * lead_
+        fine = ((ahead - 0.5) / BAND_PACE + 0.5).clamp(0, 1)
+        fine = torch.lerp(torch.full_like(clashing, share), fine * fine * (3 - 2 * fine), clashing)
+        shares = torch.stack([within(maps, torch.full_like(fine, share)), within(maps, fine)], dim=-1)
+        hw = maps[0].target_hw
+        planes = Lines(shares, hw).rows(0, hw[0]).permute(2, 0, 1)
+        return Bands(planes[:1], planes[1:])
+
+    def _read(self, plane: Float[Tensor, "h w"], nodes: Float[Tensor, "r c 2"]) -> Float[Tensor, "r c"]:
         unit = coords.pixels_to_unit(self._place.to_frame(nodes), self._frame_hw)[None]
-        read: Tensor = functional.grid_sample(self._clash[None, None], unit, padding_mode="border", align_corners=False)
+        read: Tensor = functional.grid_sample(plane[None, None], unit, padding_mode="border", align_corners=False)
         return read[0, 0]
 
     def _tints(
-        self, maps: tuple[Warp, Warp], share: float, clashing: Float[Tensor, "r c"]
+        self,
+        maps: tuple[Warp, Warp],
+        share: float,
+        clashing: Float[Tensor, "r c"],
+        tones: tuple[Tone, Tone] | None,
     ) -> tuple[Float[Tensor, "6 u v"], Float[Tensor, "6 u v"]]:
         """Returns gain and lift of each picture on a coarse grid over the frame."""
         first, second = (low(reader, map_, BROAD_CELLS) for reader, map_ in zip(self._readers, maps, strict=True))
+        if tones is not None:
+            first, second = tones[0].apply(first), tones[1].apply(second)
         where = functional.interpolate(clashing[None, None], size=first.shape[1:], mode="area")[0]
         if first.shape[0] == 4:
             where = where * torch.minimum(first[3:], second[3:])
@@ -159,7 +210,7 @@ def low(reader: Reader, map_: Warp, longer: int) -> Float[Tensor, "c u v"]:
     """Returns what a picture looks like through a map, on a small copy of the frame."""
     scale = min(1.0, longer / max(map_.target_hw))
     hw = (max(1, round(map_.target_hw[0] * scale)), max(1, round(map_.target_hw[1] * scale)))
-    return reader.read(replace(map_, target_hw=hw), 0, hw[0])
+    return reader.read(replace(map_, target_hw=hw))
 
 
 def nodes_of(planes: Float[Tensor, "d u v"], like: Float[Tensor, "r c 1"]) -> Float[Tensor, "r c d"]:
@@ -187,6 +238,23 @@ def clash(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Floa
     mean = (own * other).clamp_min(0).sqrt()
     missing: Tensor = (mean - common.clamp_min(0)) / (mean + FAINT)
     return missing.clamp(0, 1)
+
+
+def lead(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Float[Tensor, "h w"]:
+    """Returns whose detail is stronger around every place: −1 where it is all the first's, 1 where the second's."""
+    sigma = max(2 * WINDOW * max(first.shape[1:]), 0.5)
+    reach = max(min(2 * round(3 * sigma) + 1, 2 * (min(first.shape[1:]) // 2) - 1), 1)
+    edges = [_edges(light.to_srgb(planes.clamp(0, 1)).mean(dim=0)) for planes in (first, second)]
+    energies = torch.stack([edge.square().sum(dim=0) for edge in edges])
+    own, other = gaussian_blur2d(energies[None], reach, (sigma, sigma), border_type="replicate")[0].clamp_min(0).sqrt()
+    share: Tensor = (other - own) / (other + own + FAINT**0.5)
+    return share
+
+
+def within(maps: tuple[Warp, Warp], share: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
+    """Returns the second picture's share where one of the pictures ends: there the other takes over."""
+    reach = [(1 + depth(m.nodes, m.source_hw) / (FEATHER * max(m.source_hw))).clamp(1e-3, 1) for m in maps]
+    return share * reach[1] / ((1 - share) * reach[0] + share * reach[1])
 
 
 def _edges(grey: Float[Tensor, "h w"]) -> Float[Tensor, "2 h w"]:

@@ -62,6 +62,12 @@ class Layers(Transition):
         drawn = [encoded(composed(front, back)) for (_, front), (_, back) in strips]
         return torch.cat(drawn).cpu().numpy()
 
+    def small(self, t: float, longer: int) -> Float[Tensor, "c h w"]:
+        """Returns a small copy of the frame at time t, `longer` pixels long at most: linear premultiplied planes."""
+        if t in (0.0, 1.0):
+            return self._whole.small(t, longer)
+        return composed(self.object.small(t, longer), self.behind.small(t, longer))
+
     def contributions(self, t: float) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]:
         """Returns what each picture adds to the frame at time t: linear planes whose sum it is."""
         front, back = self.object.contributions(t), self.behind.contributions(t)

@@ -7,7 +7,7 @@ linear light. Wolberg, "Image morphing: a survey" (1998), sections 3 and 4.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,7 +25,11 @@ from semcorr_cli.effects.controls import Controls
 from semcorr_cli.effects.dissolve import Dissolve
 from semcorr_cli.effects.pace import EASINGS, Moment
 from semcorr_cli.effects.placement import Placement
+from semcorr_cli.effects.ramp import Ramp, Tone
 from semcorr_cli.effects.shape import Shape
+
+Pair = tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]
+"""Linear premultiplied planes of the two pictures in the same rows of a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +41,34 @@ class MorphOptions:
         color_easing: curve of the dissolve.
         fit: how a picture of another shape than the frame is placed in it.
         path: how control points travel; one of `controls.PATHS`.
+        blend: "dissolve", or "laplacian" for every band in its own time.
+        color_transfer: both pictures take on the colours of the moment.
     """
 
     shape_easing: str = "smoothstep"
     color_easing: str = "smoothstep"
     fit: str = "auto"
     path: str = "arc"
+    blend: str = "dissolve"
+    color_transfer: bool = False
 
 
 class Transition(ABC):
-    """Anything that draws the moments between two pictures."""
+    """Anything that draws the moments between two pictures.
+
+    Attributes:
+        shape: where everything is at every moment.
+    """
+
+    shape: Shape
 
     @abstractmethod
     def frame(self, t: float) -> NDArray[np.uint8]:
         """Returns the frame at time t in [0, 1]: (h, w, 3), or (h, w, 4) when either picture has alpha."""
+
+    @abstractmethod
+    def small(self, t: float, longer: int) -> Float[Tensor, "c h w"]:
+        """Returns a small copy of the frame at time t, `longer` pixels long at most: linear premultiplied planes."""
 
 
 class Morph(Transition):
@@ -95,6 +113,7 @@ class Morph(Transition):
             resample.Reader(_linear_planes(image, self._alpha), beyond="reflection") for image in (source, target)
         )
         self._readers = (first, second)
+        self._ramp = Ramp(source, target) if options.color_transfer else None
         self._dissolve = Dissolve(self._readers, self._maps(1.0), places[1], frame_hw)
 
     def frame(self, t: float) -> NDArray[np.uint8]:
@@ -106,27 +125,62 @@ class Morph(Transition):
 
     def strips(self, t: float) -> Iterator[tuple[slice, Float[Tensor, "c h w"]]]:
         """Yields the frame at time t in [0, 1] as linear premultiplied planes of consecutive rows."""
-        maps = self._maps(EASINGS[self._options.shape_easing](t))
-        share = EASINGS[self._options.color_easing](t)
+        maps, share = self._at(t)
         if share in (0.0, 1.0):
             which = int(share)
             yield from self._readers[which].strips(maps[which])
             return
-        mix = self._dissolve.mix(maps, share)
-        for rows, first in self._readers[0].strips(maps[0]):
-            second = self._readers[1].read(maps[1], rows.start, rows.stop)
-            yield rows, mix.frame(first, second, self.frame_hw, rows.start)
+        tones = self._tones(share)
+        if self._options.blend == "laplacian":
+            yield slice(0, self.frame_hw[0]), self._banded(maps, share, tones)
+            return
+        mix = self._dissolve.mix(maps, share, tones)
+        second = self._readers[1].through(maps[1])
+        for rows, planes in self._readers[0].strips(maps[0]):
+            pair = self._toned((planes, second.rows(rows.start, rows.stop)), tones)
+            yield rows, mix.rows(*pair, rows.start)
+
+    def small(self, t: float, longer: int) -> Float[Tensor, "c h w"]:
+        """Returns a small copy of the frame at time t, `longer` pixels long at most: linear premultiplied planes."""
+        maps, share = self._at(t)
+        scale = min(1.0, longer / max(self.frame_hw))
+        hw = max(1, round(self.frame_hw[0] * scale)), max(1, round(self.frame_hw[1] * scale))
+        maps = replace(maps[0], target_hw=hw), replace(maps[1], target_hw=hw)
+        if share in (0.0, 1.0):
+            return self._readers[int(share)].read(maps[int(share)])
+        tones = self._tones(share)
+        if self._options.blend == "laplacian":
+            return self._banded(maps, share, tones)
+        return self._dissolve.mix(maps, share, tones).rows(*self._toned(self._read(maps), tones), 0)
 
     def contributions(self, t: float) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]:
         """Returns what each picture adds to the frame at time t: linear premultiplied planes whose sum it is."""
-        maps = self._maps(EASINGS[self._options.shape_easing](t))
-        mix = self._dissolve.mix(maps, EASINGS[self._options.color_easing](t))
-        ends = zip(self._readers, maps, strict=True)
-        first, second = (
-            mix.part(k, reader.read(map_, 0, self.frame_hw[0]), self.frame_hw, 0)
-            for k, (reader, map_) in enumerate(ends)
-        )
+        maps, share = self._at(t)
+        tones = self._tones(share)
+        first, second = self._toned(self._read(maps), tones)
+        if self._options.blend == "laplacian":
+            bands = self._dissolve.bands(maps, share)
+            return first - bands.gathered(first), bands.gathered(second)
+        parts = self._dissolve.mix(maps, share, tones).parts
+        return parts[0].rows(first, 0), parts[1].rows(second, 0)
+
+    def _banded(self, maps: tuple[Warp, Warp], share: float, tones: tuple[Tone, Tone] | None) -> Float[Tensor, "c h w"]:
+        return self._dissolve.bands(maps, share).blend(*self._toned(self._read(maps), tones))
+
+    def _at(self, t: float) -> tuple[tuple[Warp, Warp], float]:
+        """Returns the maps from the frame at time t into both pictures, and the second picture's share."""
+        return self._maps(EASINGS[self._options.shape_easing](t)), EASINGS[self._options.color_easing](t)
+
+    def _read(self, maps: tuple[Warp, Warp]) -> Pair:
+        first, second = (reader.read(map_) for reader, map_ in zip(self._readers, maps, strict=True))
         return first, second
+
+    def _tones(self, share: float) -> tuple[Tone, Tone] | None:
+        return None if self._ramp is None else self._ramp.at(share)
+
+    @staticmethod
+    def _toned(pair: Pair, tones: tuple[Tone, Tone] | None) -> Pair:
+        return pair if tones is None else (tones[0].apply(pair[0]), tones[1].apply(pair[1]))
 
     def _maps(self, s: float) -> tuple[Warp, Warp]:
         first, second = self.shape.maps(s)
@@ -177,8 +231,9 @@ def _linear_planes(image: Image, alpha: bool) -> Float[Tensor, "c h w"]:
 
 def encoded(planes: Float[Tensor, "c h w"]) -> Tensor:
     """Returns (h, w, c) 8-bit sRGB of linear premultiplied planes."""
+    pixels = planes.permute(1, 2, 0)
     if planes.shape[0] == 3:
-        return light.to_srgb_bytes(planes).permute(1, 2, 0)
-    alpha = planes[3:]
-    rgb = light.to_srgb_bytes((planes[:3] / alpha.clamp_min(1e-6)).clamp(0, 1))
-    return torch.cat([rgb, (alpha * 255 + 0.5).clamp(0, 255).to(torch.uint8)]).permute(1, 2, 0)
+        return light.to_srgb_bytes(pixels)
+    alpha = pixels[..., 3:]
+    rgb = light.to_srgb_bytes(pixels[..., :3] / alpha.clamp_min(1e-6))
+    return torch.cat([rgb, (alpha * 255 + 0.5).clamp(0, 255).to(torch.uint8)], dim=-1)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 EASINGS: dict[str, Callable[[float], float]] = {
     "linear": lambda t: t,
@@ -42,6 +43,21 @@ class Pace:
     hold: int = 0
     ping_pong: bool = False
 
+    @classmethod
+    def lasting(cls, count: int, transitions: int, hold: int = 0, *, ping_pong: bool = False) -> "Pace | None":
+        """Returns the order of a film whose count of frames comes nearest to `count`; None if there is no time to move.
+
+        Args:
+            count: frames of the whole film.
+            transitions: of the film.
+            hold: frames that each picture stands still for, beyond its one.
+            ping_pong: play back to the start.
+        """
+        still = cls(2, hold, ping_pong)
+        each = (2 if ping_pong else 1) * transitions  # frames that a step more of every transition adds
+        more = round((count - still.count(transitions)) / each)
+        return None if more < 0 else cls(2 + more, hold, ping_pong)
+
     def moments(self, transitions: int) -> Iterator[Moment]:
         """Yields every frame's moment; neighbouring transitions share a picture, which is shown once."""
         yield from self._forth(transitions)
@@ -61,3 +77,11 @@ class Pace:
             for step in range(1, self.frames):
                 yield Moment(transition, step / (self.frames - 1))
             yield from [Moment(transition, 1.0)] * self.hold
+
+
+def spread(transitions: int, count: int) -> Iterator[Moment]:
+    """Yields so many moments at equal distances from the first picture to the last."""
+    for k in range(count):
+        place = Fraction(k * transitions, max(count - 1, 1))
+        transition = min(int(place), transitions - 1)
+        yield Moment(transition, float(place - transition))

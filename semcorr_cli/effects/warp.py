@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semcorr_cli.core import light, resample
+from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.image import Image
-from semcorr_cli.core.warp import Warp
+from semcorr_cli.core.warp import Lines, Warp
 
 BACKGROUNDS = ("keep", "transparent", "target")
 
@@ -41,10 +42,11 @@ def warp(source: Image, target: Image, field: Warp, options: WarpOptions) -> Ima
     reader = resample.Reader(_planes(source, with_alpha=not keep))
     channels = 3 if keep and source.alpha is None else 4
     result = torch.empty(channels, *field.target_hw, device=source.rgb.device)
+    positions, confidence = Lines(field.nodes, field.target_hw), Lines(field.confidence[..., None], field.target_hw)
     for rows, planes in reader.strips(field):
         if not keep:
-            positions = field.rows(rows.start, rows.stop)
-            planes = planes * _coverage(field, positions, rows)
+            at, trust = (lines.rows(rows.start, rows.stop) for lines in (positions, confidence))
+            planes = planes * _coverage(at, trust[..., 0], field.source_hw)
         result[:, rows] = planes
     if keep and source.alpha is None:
         return Image(result, depth=source.depth)
@@ -62,11 +64,12 @@ def _planes(image: Image, *, with_alpha: bool) -> Float[Tensor, "c h w"]:
     return image.rgb if visible is None else torch.cat([image.rgb * visible, visible])
 
 
-def _coverage(field: Warp, positions: Float[Tensor, "h w 2"], rows: slice) -> Float[Tensor, "h w"]:
+def _coverage(
+    positions: Float[Tensor, "h w 2"], confidence: Float[Tensor, "h w"], source_hw: Hw
+) -> Float[Tensor, "h w"]:
     """Returns how far each pixel is drawn: inside the source, and near a match, with a soft edge."""
-    confidence = field.confidence_rows(rows.start, rows.stop)
     near = (4 * confidence - 1).clamp(0, 1)  # nothing below a quarter, all from a half
-    return resample.inside(positions, field.source_hw) * near * near * (3 - 2 * near)
+    return resample.inside(positions, source_hw) * near * near * (3 - 2 * near)
 
 
 def _over(front: Image, back: Image, depth: int) -> Image:

@@ -111,6 +111,16 @@ def _settle(temporary: Path) -> None:
     temporary.chmod(0o666 & ~_umask())
 
 
+def settle_folder(folder: Path) -> None:
+    """Forces a folder's entries to disk, where the system can: a new file is then there after a power cut too."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

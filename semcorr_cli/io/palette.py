@@ -1,32 +1,79 @@
 """Palettes for GIF frames: k-means in RGB, carried from frame to frame so that colours do not flicker."""
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
-import torch
-from jaxtyping import Float
+from jaxtyping import Float32, Int32, UInt8
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from torch import Tensor
+
+from semcorr_cli.io.film import Frame
 
 BITS = 5
 """Bits a channel of the histogram on which palettes are fitted and pixels mapped."""
 
+FINE_BITS = 6
+"""The same where a dither's steps are to be seen, or one table serves all frames."""
+
 ROUNDS = 2
 """Lloyd iterations a frame; the start is already close."""
+
+FIRST_ROUNDS = 12
+"""Lloyd iterations where there is no palette to start from."""
 
 CLEAR = 255
 """Palette index kept for transparent pixels in pictures with alpha."""
 
+BAYER = 12
+"""Height of the ordered dither, in 8-bit values."""
+
+DITHERS = ("none", "bayer", "floyd-steinberg")
+"""Ways to feign colours that the palette has not: none, a pattern that stands still, error diffusion."""
+
+Colours = Float32[NDArray[np.float32], "k 3"]
+Points = Float32[NDArray[np.float32], "n 3"]
+Pixels = UInt8[NDArray[np.uint8], "p 3"]
+Codes = Int32[NDArray[np.int32], " p"]
+
 
 class Palette:
-    """Maps frames to 256 colours; each frame's palette starts from the last one's."""
+    """Maps frames to 256 colours; each frame's palette starts from the last one's, or all frames have one."""
 
-    def __init__(self) -> None:
-        self._colours: Float[Tensor, "k 3"] | None = None
-        self._last: tuple[bytes, tuple[NDArray[np.uint8], NDArray[np.uint8]]] | None = None
+    def __init__(self, dither: str = "none", colours: Colours | None = None) -> None:
+        """Prepares a palette.
 
-    def map(self, frame: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        Args:
+            dither: one of `DITHERS`.
+            colours: of all frames; None where each has its own.
+        """
+        self._dither = dither
+        self._colours = colours
+        self._table = None if colours is None else _table(np.clip(np.rint(colours), 0, 255))
+        self._last: tuple[bytes, tuple[Frame, Frame]] | None = None
+
+    @classmethod
+    def of(cls, frames: Iterable[Frame], dither: str = "none") -> "Palette":
+        """Returns one palette for frames like these, one after the other."""
+        counts, sums = np.zeros(1 << (3 * BITS)), np.zeros((1 << (3 * BITS), 3))
+        rows, count = [], 256
+        for frame in frames:
+            seen = frame.reshape(-1, frame.shape[2])
+            if frame.shape[2] == 4:
+                seen, count = seen[seen[:, 3] >= 128], CLEAR
+            code = _codes(seen[:, :3], BITS)
+            counts += np.bincount(code, minlength=len(counts))
+            for channel in range(3):
+                sums[:, channel] += np.bincount(code, weights=seen[:, channel], minlength=len(counts))
+            rows.append(frame[::8, :, :3])
+        used = np.flatnonzero(counts)
+        if not used.size:
+            return cls(dither)
+        points = (sums[used] / counts[used, None]).astype(np.float32)
+        weights = counts[used].astype(np.float32)
+        return cls(dither, _lloyd(points, weights, _start(np.concatenate(rows), count), FIRST_ROUNDS))
+
+    def map(self, frame: Frame) -> tuple[Frame, Frame]:
         """Reduces a frame.
 
         Args:
@@ -35,73 +82,121 @@ class Palette:
         Returns:
             indices (h, w) and the palette (256, 4) of alpha, red, green, blue, both 8-bit.
         """
-        digest = hashlib.sha256(frame.tobytes()).digest()
+        digest = hashlib.sha256(np.ascontiguousarray(frame).data).digest()
         if self._last is None or self._last[0] != digest:  # a picture that stands still must not flicker
             self._last = digest, self._reduced(frame)
         return self._last[1]
 
-    def _reduced(self, frame: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _reduced(self, frame: Frame) -> tuple[Frame, Frame]:
         clear = frame[..., 3] < 128 if frame.shape[2] == 4 else None
         rgb = np.ascontiguousarray(frame[..., :3])
-        code = _codes(rgb)
-        seen = code.ravel() if clear is None else code[~clear]
-        pixels = rgb.reshape(-1, 3) if clear is None else rgb[~clear]
-        count = 256 if clear is None else CLEAR
+        seen = rgb.reshape(-1, 3) if clear is None else rgb[~clear]
         palette = np.zeros((256, 4), np.uint8)
-        palette[:count, 3] = 255
-        table = np.zeros(1 << (3 * BITS), np.uint8)
+        palette[: 256 if clear is None else CLEAR, 3] = 255
+        indices = np.zeros(rgb.shape[:2], np.uint8)
         if seen.size:
-            used, weights, points = _histogram(seen, pixels)
-            start = self._colours if self._colours is not None else _start(rgb, count)
-            self._colours = _lloyd(points, weights, start[:count])
-            rounded = self._colours.round().clamp(0, 255)
-            palette[: len(rounded), :3] = rounded.numpy().astype(np.uint8)
-            table[used] = _nearest(points, rounded).numpy().astype(np.uint8)
-        indices = table[code]
+            if self._table is None:
+                self._colours = self._fitted(seen, rgb, 256 if clear is None else CLEAR)
+            assert self._colours is not None
+            rounded = np.clip(np.rint(self._colours), 0, 255)
+            palette[: len(rounded), :3] = rounded
+            indices = self._indices(rgb, rounded)
         if clear is not None:
             indices[clear] = CLEAR
         return indices, np.ascontiguousarray(palette[:, [3, 0, 1, 2]])
 
+    def _fitted(self, seen: Pixels, rgb: Frame, count: int) -> Colours:
+        _, weights, points = _histogram(_codes(seen, BITS), seen)
+        if self._colours is None:
+            return _lloyd(points, weights, _start(rgb, count), ROUNDS)
+        return _lloyd(points, weights, self._colours[:count], ROUNDS)
 
-def _codes(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
+    def _indices(self, rgb: Frame, colours: Colours) -> Frame:
+        if self._dither == "floyd-steinberg":
+            return _diffused(rgb, colours)
+        is_patterned = self._dither == "bayer"
+        rgb = _patterned(rgb) if is_patterned else rgb
+        bits = FINE_BITS if is_patterned or self._table is not None else BITS
+        code = _codes(rgb.reshape(-1, 3), bits)
+        if self._table is not None:
+            return self._table[code].reshape(rgb.shape[:2])
+        used, _, points = _histogram(code, rgb.reshape(-1, 3), bits)
+        table = np.zeros(1 << (3 * bits), np.uint8)
+        table[used] = _nearest(points, colours)
+        return table[code].reshape(rgb.shape[:2])
+
+
+def _codes(rgb: Pixels, bits: int) -> Codes:
     """Returns each pixel's histogram cell."""
-    coarse = (rgb >> (8 - BITS)).astype(np.int32)
-    return (coarse[..., 0] << (2 * BITS)) | (coarse[..., 1] << BITS) | coarse[..., 2]
+    coarse = rgb >> (8 - bits)
+    code = coarse[:, 0].astype(np.int32)
+    code <<= bits
+    code |= coarse[:, 1]
+    code <<= bits
+    code |= coarse[:, 2]
+    return code
 
 
 def _histogram(
-    code: NDArray[np.int32], pixels: NDArray[np.uint8]
-) -> tuple[NDArray[np.intp], Float[Tensor, " n"], Float[Tensor, "n 3"]]:
+    code: Codes, pixels: Pixels, bits: int = BITS
+) -> tuple[NDArray[np.intp], Float32[NDArray[np.float32], " n"], Points]:
     """Returns the occupied cells, their pixel counts and their mean colours."""
-    cells = 1 << (3 * BITS)
+    cells = 1 << (3 * bits)
     counts = np.bincount(code, minlength=cells)
     used = np.flatnonzero(counts)
     sums = [np.bincount(code, weights=pixels[:, channel], minlength=cells)[used] for channel in range(3)]
     means = np.stack(sums, axis=1) / counts[used, None]
-    return used, torch.from_numpy(counts[used]).float(), torch.from_numpy(means).float()
+    return used, counts[used].astype(np.float32), means.astype(np.float32)
 
 
-def _start(rgb: NDArray[np.uint8], count: int) -> Float[Tensor, "k 3"]:
+def _start(rgb: Frame, count: int) -> Colours:
     octree = Pillow.fromarray(rgb).quantize(count, method=Pillow.Quantize.FASTOCTREE).getpalette() or [0, 0, 0]
-    return torch.tensor(octree, dtype=torch.float32).reshape(-1, 3)[:count]
+    return np.array(octree, np.float32).reshape(-1, 3)[:count]
 
 
-def _nearest(points: Float[Tensor, "n 3"], colours: Float[Tensor, "k 3"]) -> Tensor:
-    return (points @ colours.T - 0.5 * colours.square().sum(dim=1)).argmax(dim=1)
+def _nearest(points: Points, colours: Colours) -> NDArray[np.intp]:
+    near: NDArray[np.intp] = (points @ colours.T - 0.5 * np.square(colours).sum(axis=1)).argmax(axis=1)
+    return near
 
 
-def _lloyd(
-    points: Float[Tensor, "n 3"], weights: Float[Tensor, " n"], colours: Float[Tensor, "k 3"]
-) -> Float[Tensor, "k 3"]:
+def _table(colours: Colours) -> UInt8[NDArray[np.uint8], " c"]:
+    """Returns the nearest colour of every cell, so that what stands still in a film keeps its index."""
+    side = (np.arange(1 << FINE_BITS, dtype=np.float32) + 0.5) * (256 >> FINE_BITS) - 0.5
+    plane = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
+    slices = [_nearest(np.insert(plane, 0, red, axis=1), colours) for red in side]
+    return np.concatenate(slices).astype(np.uint8)
+
+
+def _lloyd(points: Points, weights: Float32[NDArray[np.float32], " n"], colours: Colours, rounds: int) -> Colours:
     """Moves colours to the means of what they stand for; idle ones go where the error is largest."""
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         owner = _nearest(points, colours)
-        total = torch.zeros(len(colours)).index_add_(0, owner, weights)
-        sums = torch.zeros(len(colours), 3).index_add_(0, owner, points * weights[:, None])
-        moved = torch.where(total[:, None] > 0, sums / total.clamp_min(1)[:, None], colours)
-        idle = (total == 0).nonzero()[: len(points), 0]
-        if len(idle):
-            error = (points - moved[owner]).square().sum(dim=1) * weights
-            moved[idle] = points[error.topk(len(idle)).indices]
+        total = np.bincount(owner, weights, len(colours))
+        sums = np.stack([np.bincount(owner, points[:, k] * weights, len(colours)) for k in range(3)], axis=1)
+        moved = np.where(total[:, None] > 0, sums / np.maximum(total, 1)[:, None], colours).astype(np.float32)
+        idle = np.flatnonzero(total == 0)[: len(points)]
+        if idle.size:
+            error = np.square(points - moved[owner]).sum(axis=1) * weights
+            moved[idle] = points[np.argsort(-error, kind="stable")[: idle.size]]
         colours = moved
     return colours
+
+
+def _patterned(rgb: Frame) -> Frame:
+    """Adds a pattern that stands still: a matrix of thresholds in which neighbours differ most (Bayer 1973)."""
+    h, w = rgb.shape[:2]
+    matrix = np.zeros((1, 1))
+    for _ in range(3):
+        matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
+    offset = np.rint(BAYER * ((matrix + 0.5) / matrix.size - 0.5)).astype(np.int16)
+    tiled = np.tile(offset, (-(-h // 8), -(-w // 8)))[:h, :w, None]
+    patterned: Frame = np.clip(rgb + tiled, 0, 255).astype(np.uint8)
+    return patterned
+
+
+def _diffused(rgb: Frame, colours: Colours) -> Frame:
+    """Spreads each pixel's error over its neighbours (Floyd & Steinberg 1976)."""
+    table = Pillow.new("P", (1, 1))
+    table.putpalette(colours.astype(np.uint8).tobytes())
+    drawn = Pillow.fromarray(rgb).quantize(palette=table, dither=Pillow.Dither.FLOYDSTEINBERG)
+    return np.array(drawn, np.uint8)

@@ -30,8 +30,13 @@ def strip(paths: Sequence[Path]) -> str:
     for found in shown:
         sheet.paste(found, (left, (HEIGHT - found.height) // 2))
         left += found.width + gap
+    return inline(sheet, quality=70)
+
+
+def inline(picture: Pillow.Image, *, quality: int) -> str:
+    """Returns an opaque picture as a `data:` address that holds all of it."""
     target = io.BytesIO()
-    sheet.save(target, "JPEG", quality=70)
+    picture.save(target, "JPEG", quality=quality)
     return f"data:image/jpeg;base64,{base64.b64encode(target.getvalue()).decode()}"
 
 

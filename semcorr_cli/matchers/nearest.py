@@ -101,6 +101,7 @@ def _one_way(
         soft = similarity.soft_positions(
             queries[near],
             there.data,
+            cells[1][go][near],
             region=there.region,
             window=options.window,
             temperature=options.temperature,

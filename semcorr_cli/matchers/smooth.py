@@ -25,6 +25,10 @@ MIN_SPREAD = 0.01
 """Thickness of the matched points across their best line, as a share of the picture, that a spline needs."""
 
 
+MIRRORED_ROWS = 8
+"""Outliers from which it is asked whether a mirrored map explains them."""
+
+
 @dataclass(frozen=True, slots=True)
 class SmoothOptions:
     """How a smooth map is fitted. Lengths are shares of the source picture's longer side.
@@ -38,6 +42,7 @@ class SmoothOptions:
         smoothing_end: λ in the last round.
         hypotheses: affine starts drawn; the best few are refined.
         refined: affine starts refined to splines.
+        rows: matches that are fitted at most, drawn evenly from all; neighbours say much the same.
     """
 
     knots: int = 9
@@ -48,6 +53,7 @@ class SmoothOptions:
     smoothing_end: float = 1e-3
     hypotheses: int = 400
     refined: int = 2
+    rows: int = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +96,7 @@ def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) ->
         options: scales and smoothing.
         generator: draws the affine starts.
     """
-    used = matches[matches.score >= MIN_SCORE]
+    used = _thinned(matches[matches.score >= MIN_SCORE], options.rows)
     spread = spline.line_thickness(used.target) / max(matches.target_hw)
     best: _End | None = None
     field: ThinPlateSpline | None = None
@@ -108,6 +114,13 @@ def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) ->
     total = float(matches.score.sum())
     cost = 1 - float((trust * matches.score).sum()) / total if total > 0 else 1.0
     return SmoothFit(matches, options, field, trust, cost, best)
+
+
+def _thinned(matches: Matches, rows: int) -> Matches:
+    """Returns every so manieth match, `rows` at most."""
+    if len(matches) <= rows:
+        return matches
+    return matches[(torch.arange(rows) * len(matches)) // rows]
 
 
 def similarity(matches: Matches) -> ThinPlateSpline:
@@ -135,6 +148,27 @@ def geman_mcclure(residual: Float[Tensor, "..."], scale: float) -> Float[Tensor,
     """Returns the cost r²/(σ² + r²) in [0, 1)."""
     squared = residual.square()
     return squared / (scale**2 + squared)
+
+
+def mirrored_share(fit: SmoothFit, generator: torch.Generator) -> float:
+    """Returns the share of the matches' weight that one mirrored affine map explains and a fit does not.
+
+    Parts that were taken for their counterparts on the other side cross over: they are outliers of the fit, but agree
+    among themselves.
+    """
+    matches, o = fit.matches, fit.options
+    left = matches.score * (1 - fit.trust)
+    used = left >= MIN_SCORE
+    if int(used.sum()) < MIRRORED_ROWS:
+        return 0.0
+    x = matches.target[used].double() / max(matches.target_hw) * torch.tensor([-1.0, 1.0], dtype=torch.float64)
+    y = matches.source[used].double() / max(matches.source_hw)
+    weight = left[used].double()
+    starts = affine_starts(x, y, weight, replace(o, refined=1), generator)
+    if not starts:
+        return 0.0
+    agreed = 1 - geman_mcclure((starts[0] - y).norm(dim=-1), o.scale_end)
+    return float((agreed * weight).sum() / matches.score.double().sum())
 
 
 def affine_starts(

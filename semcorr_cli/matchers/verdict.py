@@ -22,6 +22,9 @@ WORDS = {
     "support": "few confident matches",
     "coverage": "large parts of the target have no match near",
     "unfolded": "the map had to be stiffened so as not to fold",
+    "agreement": "aligned by the map, the pictures are not alike",
+    "consistency": "the maps of the two directions contradict each other",
+    "unswapped": "left and right may have been taken for each other",
 }
 """What a low value of each sign says in words, in the order in which reasons are given."""
 
@@ -80,6 +83,9 @@ def values_of(signs: Signs) -> dict[str, float]:
         "support": math.sqrt(signs.support),
         "coverage": signs.coverage,
         "unfolded": 1 - math.sqrt(signs.fold_share),
+        "agreement": math.sqrt(signs.agreement),
+        "consistency": signs.consistency,
+        "unswapped": 1 - signs.swapped,
     }
 
 

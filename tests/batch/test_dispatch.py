@@ -56,8 +56,8 @@ class Scripted:
         self.closed = True
 
 
-def tasks(count: int) -> list[Task]:
-    return [Task(Job(str(number), ("a", "b"))) for number in range(count)]
+def tasks(count: int, **more: bool) -> list[Task]:
+    return [Task(Job(str(number), ("a", "b")), **more) for number in range(count)]
 
 
 def never() -> bool:
@@ -81,6 +81,13 @@ def test_a_job_whose_worker_dies_is_tried_once_more_and_the_worker_replaced():
     again = [task for task in engine.sent if task.job.output == "3"]
     assert [(task.is_again, task.overwrite) for task in again] == [(False, False), (True, True)]
     assert engine.starts >= 3
+
+
+@pytest.mark.parametrize("may_overwrite", [False, True])
+def test_a_file_that_was_there_before_the_first_try_is_no_more_ours_at_the_second(may_overwrite):
+    engine = Scripted(1, {"0": 1})
+    list(dispatch(engine, iter(tasks(1, is_ours=False, overwrite=may_overwrite)), never))
+    assert [task.overwrite for task in engine.sent] == [may_overwrite] * 2
 
 
 def test_a_job_that_kills_its_worker_each_time_is_recorded_as_failed():

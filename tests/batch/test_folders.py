@@ -68,3 +68,16 @@ def test_folders_that_will_not_do(cats: str, tmp_path: Path):
         paired(cats, str(tmp_path / "nowhere"), "name")
     with pytest.raises(InputError, match="has the name"):
         paired(cats, made(tmp_path / "birds", "z.png"), "name")
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path, cats: str, dogs: str):
+    (tmp_path / "cats" / "more").symlink_to(dogs)
+    (tmp_path / "cats" / "sub" / "round").symlink_to(cats)
+    assert folders.pictures(cats) == [
+        "a.jpg",
+        "more/a.png",
+        "more/other/c.webp",
+        "more/sub/b.jpg",
+        "sub/b.PNG",
+        "sub/c.webp",
+    ]

@@ -122,6 +122,23 @@ def test_two_jobs_cannot_share_an_output():
     assert second == Mistake(3, "the output x.png is that of line 2 already")
 
 
+@pytest.mark.parametrize("outputs", [("x", "x/1.gif"), ("x/y/1.gif", "x/y"), ("x.gif", "x.gif/y")])
+def test_no_job_can_write_into_the_output_of_another(outputs):
+    row = {"source": "a", "target": "b"}
+    first, second, third = read("morph", *({**row, "output": name} for name in (*outputs, "x2/1.gif")))
+    assert isinstance(first, Job)
+    assert isinstance(third, Job)
+    assert isinstance(second, Mistake)
+    assert "line 2" in second.message
+
+
+def test_missing_masks_are_found_too(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"x")
+    reader = Reader(FORMS["transfer-style"], {}, tmp_path)
+    job = Job("o", ("a", "a"), {"source_mask": "nope", "mask": "a", "strength": "1"}, 3)
+    assert list(reader.missing(job)) == [Mistake(3, "there is no file nope")]
+
+
 def test_missing_inputs_are_found(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"x")
     reader = Reader(FORMS["warp"], {}, tmp_path)

@@ -31,7 +31,7 @@ def page(tmp_path: Path) -> Path:
         {"job": "d.png", "status": "started"},
     ]
     (tmp_path / "journal.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"job": "torn')
-    report.write(tmp_path / "report.html", tmp_path / "journal.jsonl", "warp", [Mistake(7, "unknown key 'x'")])
+    report.write(tmp_path / "report.html", [tmp_path / "journal.jsonl"], "warp", [Mistake(7, "unknown key 'x'")])
     return tmp_path / "report.html"
 
 

@@ -39,9 +39,11 @@ POOR = 0.25
 
 def collect(folder: Path, features: str, every: int) -> Iterator[dict[str, object]]:
     session = Session(SessionOptions(features=features), Settings.from_environment())
-    plain = (list(spair.read(folder)) + list(samples.read(SAMPLES)))[::every]
+    sets = list(spair.read(folder)), list(samples.read(SAMPLES))
+    plain = [pair for pairs in sets for pair in pairs[::every]]
+    hardened = [made for pairs in sets for made in hard.harden(pairs[::every], 0, among=hard.pictures(pairs))]
     protocol = Protocol()
-    for kind, pairs in (("plain", plain), ("hard", list(hard.harden(plain, 0)))):
+    for kind, pairs in (("plain", plain), ("hard", hardened)):
         for scored in evaluate.predict(pairs, session, "warp"):
             assert scored.quality is not None
             hits = scored.hits(0.10, protocol)

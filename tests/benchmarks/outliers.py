@@ -11,7 +11,7 @@ import torch
 from semcorr_cli.core import coords, spline
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.matchers import smooth, unfold
-from semcorr_cli.matchers.field import FieldOptions
+from semcorr_cli.matchers.looks import FieldOptions
 
 SIDE = 1024
 HW = (SIDE, SIDE)

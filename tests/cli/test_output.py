@@ -34,8 +34,9 @@ def test_the_envelope_has_its_keys(semcorr, pictures, tmp_path):
     assert sorted(envelope["run"]) == ["cached", "device", "dtype", "features", "seconds"]
     assert envelope["run"]["cached"] == [False, False]
     assert sorted(envelope["result"]) == ["matches", "pose", "quality"]
-    quality = ["coverage", "cycle_rate", "fold_share", "inlier_rate", "matches", "probability", "reasons"]
-    assert sorted(envelope["result"]["quality"]) == [*quality, "support", "verdict"]
+    quality = ["agreement", "consistency", "coverage", "cycle_rate", "fold_share", "inlier_rate", "matches"]
+    quality += ["probability", "reasons", "support", "swapped", "verdict"]
+    assert sorted(envelope["result"]["quality"]) == quality
     assert envelope["result"]["quality"]["matches"] == len(envelope["result"]["matches"])
 
 
@@ -103,6 +104,20 @@ def test_every_kind_of_match_file(semcorr, pictures, tmp_path):
         assert file["source"].shape == (count, 2)
         assert file["map"].shape == (116, 150, 2)
     assert (tmp_path / "o.flo").stat().st_size == 12 + 116 * 150 * 8
+
+
+def test_every_drawing_of_a_match(semcorr, pictures, tmp_path):
+    drawn = set()
+    for draw in ("lines", "points", "field", "heatmap", "pca"):
+        points = ["--points", "60,60"] if draw in ("points", "heatmap") else []
+        ran = semcorr("match", *pictures, "--draw", draw, *points, "-o", tmp_path / f"{draw}.png", "-q")
+        assert ran.code == 0, ran.err
+        drawn.add(Pillow.open(tmp_path / f"{draw}.png").tobytes())
+    assert len(drawn) == 5
+    for arguments in (["--draw", "heatmap"], ["--draw", "heatmap", "--points", "1,1 2,2"]):
+        assert semcorr("match", *pictures, *arguments, "-o", tmp_path / "o.png").code == 2
+    assert semcorr("match", *pictures, "--draw", "field", "-o", tmp_path / "o.csv").code == 2
+    assert semcorr("match", *pictures, "--draw", "field", "--json").code == 2
 
 
 @pytest.mark.parametrize(("verb", "magic"), [("warp", b"\x89PNG"), ("morph", b"GIF89a"), ("match", b"\x89PNG")])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from tests.conftest import SAMPLES, textured
+from tests.conftest import textured
 
 pytestmark = pytest.mark.usefixtures("small_features")
 
@@ -55,6 +55,84 @@ def test_morph_refuses_senseless_values(semcorr, pictures, tmp_path, option, val
     ran = semcorr("morph", *pictures, option, value, "-o", tmp_path / "film.gif")
     assert ran.code == 2
     assert not (tmp_path / "film.gif").exists()
+
+
+REFUSED = {
+    ("--duration", "2", "--frames", "10"): ("o.gif", "--frames 10 lasts 0.4 s"),
+    ("--duration", "0.02"): ("o.gif", "the film needs 2"),
+    ("--duration", "soon"): ("o.gif", "is no time"),
+    ("--duration", "9000"): ("o.gif", "more than 10000 frames"),
+    ("--duration", "1s", "--hold", "2s"): ("o.gif", "the film needs"),
+    ("--crf", "20"): ("o.gif", "--crf is for mp4"),
+    ("--crf", "52"): ("o.mp4", "0 (best) to 51"),
+    ("--crf", "20", "--quality", "50"): ("o.mp4", "twice"),
+    ("--quality", "50"): ("o.png", "nothing to png"),
+    ("--frame-format", "jpg"): ("o.mp4", "folders of frames"),
+    ("--gif-dither", "bayer"): ("o.webp", "for gif"),
+    ("--gif-palette", "global"): ("o", "for gif"),
+    ("--contact-sheet", "4x2", "--fps", "3"): ("o.png", "--fps is for films"),
+    ("--contact-sheet", "4x2", "--ping-pong"): ("o.png", "--ping-pong is for films"),
+    ("--contact-sheet", "4x2"): ("o.mp4", "not written as mp4"),
+    ("--contact-sheet", "1x1"): ("o.png", "two frames or more"),
+    ("--contact-sheet", "many"): ("o.png", "is no grid"),
+    (): ("o.jpg", "holds one picture"),
+    ("--background", "transparent"): ("o.gif", "needs to know the objects"),
+}
+
+
+@pytest.mark.parametrize("options", REFUSED, ids=" ".join)
+def test_morph_refuses_what_means_nothing(semcorr, pictures, tmp_path, options):
+    name, sentence = REFUSED[options]
+    ran = semcorr("morph", *pictures, *options, "-o", tmp_path / name)
+    assert ran.code == 2
+    assert sentence in ran.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_morph_lasts_as_long_as_asked(semcorr, pictures, tmp_path):
+    film = ("morph", *pictures, "--features", "sift", "--size", 64, "--json", "-o", tmp_path / "o.gif")
+    result = semcorr(*film, "--duration", "0.8s", "--fps", 20, "--hold", 2, "--ping-pong").envelope["result"]
+    assert (result["frames"], result["seconds"]) == (16, 0.8)
+    assert Pillow.open(tmp_path / "o.gif").n_frames <= 16
+    agreeing = ("--duration", "0.5", "--fps", 10, "--frames", 5, "--overwrite")
+    assert semcorr(*film, *agreeing).envelope["result"]["frames"] == 5
+
+
+def test_morph_writes_contact_sheets_and_frames_of_other_kinds(semcorr, pictures, tmp_path):
+    film = ("morph", *pictures, "--features", "sift", "--size", 64)
+    ran = semcorr(*film, "--contact-sheet", "3x2", "--json", "-o", tmp_path / "sheet.jpg")
+    assert ran.code == 0, ran.err
+    (made,) = ran.envelope["outputs"]
+    with Pillow.open(tmp_path / "sheet.jpg") as sheet:
+        assert [sheet.height, sheet.width] == made["hw"]
+        assert sheet.width > 3 * 64
+    assert semcorr(*film, "--frames", 2, "--frame-format", "jpg", "-o", tmp_path / "frames").code == 0
+    assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == ["frame_00000.jpg", "frame_00001.jpg"]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "avif"])
+def test_morph_of_objects_on_nothing(semcorr, pictures, tmp_path, suffix):
+    mask = np.zeros((120, 160), np.uint8)
+    mask[40:80, 50:110] = 255
+    Pillow.fromarray(mask).save(tmp_path / "mask.png")
+    Pillow.fromarray(mask[:116, :150]).save(tmp_path / "other.png")
+    masks = ("--source-mask", tmp_path / "mask.png", "--target-mask", tmp_path / "other.png")
+    film = ("morph", *pictures, *masks, "--features", "sift", "--background", "transparent", "--frames", 3)
+    assert semcorr(*film, "-o", tmp_path / f"o.{suffix}").code == 0
+    shown = np.asarray(Pillow.open(tmp_path / f"o.{suffix}").convert("RGBA")).astype(int)
+    assert np.abs(shown[..., 3] - mask).mean() < 3
+    inside = mask > 0
+    original = np.asarray(Pillow.open(pictures[0]).convert("RGB")).astype(int)
+    assert np.abs(shown[..., :3] - original)[inside].mean() < 12
+    ran = semcorr(*film, "-o", tmp_path / "o.mp4")
+    assert ran.code == 2
+    assert "transparent" in ran.err
+
+
+def test_morph_says_what_a_format_cannot_do(semcorr, pictures, tmp_path):
+    film = ("morph", *pictures, "--features", "sift", "--size", 64, "--frames", 2)
+    assert "--loop is left out" in semcorr(*film, "--loop", 2, "-o", tmp_path / "o.mp4").err
+    assert "at ten" in semcorr(*film, "--fps", 60, "-o", tmp_path / "o.gif").err
 
 
 def test_morph_points_by_hand(semcorr, pictures, tmp_path):
@@ -124,32 +202,6 @@ def test_extract_writes_safetensors_and_pictures(semcorr, pictures, tmp_path):
         assert np.array_equal(file["features"], features.numpy())
     assert semcorr("extract", pictures[0], "-o", tmp_path / "f.png", "-q").code == 0
     assert Pillow.open(tmp_path / "f.png").size == (160, 120)
-
-
-def test_evaluate_prints_the_pinned_keys(semcorr):
-    ran = semcorr("evaluate", "samples", SAMPLES, "--predict", "nearest", "--limit", 6, "--json")
-    assert ran.code == 0, ran.err
-    result = ran.envelope["result"]
-    assert sorted(result) == ["categories", "hard", "pairs", "pck", "predict", "protocol"]
-    assert sorted(result["pck"]) == ["per_image", "per_point"]
-    assert list(result["pck"]["per_image"]) == ["0.05", "0.10", "0.20"]
-    assert result["pairs"] == 6
-    assert 20 < result["pck"]["per_image"]["0.10"] <= 100
-
-
-def test_evaluate_prints_a_table(semcorr):
-    ran = semcorr("evaluate", "samples", SAMPLES, "--predict", "nearest", "--limit", 4)
-    assert "all" in ran.out.decode()
-
-
-@pytest.mark.parametrize("arguments", [("--protocol", "sometimes"), ("--limit", "0")])
-def test_evaluate_refuses_senseless_options(semcorr, arguments):
-    assert semcorr("evaluate", "samples", SAMPLES, *arguments).code == 2
-
-
-def test_evaluate_of_a_strange_folder_is_exit_3(semcorr, tmp_path):
-    assert semcorr("evaluate", "spair", tmp_path).code == 3
-    assert semcorr("evaluate", "samples", tmp_path).code == 3
 
 
 def test_morph_of_points_by_hand_alone_matches_nothing(semcorr, pictures, tmp_path):

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from semcorr_cli.core import similarity
@@ -46,8 +47,27 @@ def test_a_second_peak_outside_the_window_has_no_say() -> None:
     assert torch.allclose(similarity.window_soft_argmax(maps, window=3), torch.tensor([[5.0, 0.0]]), atol=1e-6)
 
 
-def test_soft_positions_finds_a_cell_of_the_grid() -> None:
+@pytest.mark.parametrize("window", [0, 2, 5])
+@pytest.mark.parametrize("gathered", [1, 4_000_000])
+def test_soft_positions_are_those_of_all_similarities(
+    window: int, gathered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similarity, "GATHERED", gathered)
     grid = unit(12 * 9, 32, 3).T.reshape(32, 12, 9)
-    queries = grid[:, 4, 7][None]
-    assert torch.allclose(similarity.soft_positions(queries, grid, window=2), torch.tensor([[7.0, 4.0]]), atol=1e-3)
-    assert similarity.soft_positions(queries[:0], grid).shape == (0, 2)
+    queries = unit(20, 32, 4)
+    region = torch.arange(12 * 9).reshape(12, 9) % 5 != 0
+    maps = (queries @ grid.flatten(1)).reshape(-1, 12, 9)
+    for cells, known in ((None, maps), (region, maps.masked_fill(~region, -torch.inf))):
+        peaks = known.flatten(1).argmax(dim=1)
+        found = similarity.soft_positions(queries, grid, peaks, region=cells, window=window)
+        assert torch.allclose(found, similarity.window_soft_argmax(known, window=window), atol=1e-5)
+    assert similarity.soft_positions(queries[:0], grid, torch.zeros(0, dtype=torch.long)).shape == (0, 2)
+
+
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 200])
+def test_the_best_of_columns_is_the_maximum(rows: int) -> None:
+    matrix = torch.rand(rows, 33, generator=torch.Generator().manual_seed(rows)) - 2
+    value, index = similarity._best_of_columns(matrix)
+    expected = matrix.max(dim=0)
+    assert torch.equal(value, expected.values)
+    assert torch.equal(index, expected.indices)

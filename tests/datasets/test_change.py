@@ -90,6 +90,16 @@ def test_nothing_is_cut_out_from_beyond_the_rim_of_the_original() -> None:
     assert (shown[210, right + 1 :] == 0).all()
 
 
+def test_without_a_background_the_whole_picture_is_shown_and_its_rim_goes_on() -> None:
+    uncut = change(0.0, 1.0, mirrored=False, background=None, half=torch.full((2,), math.inf))
+    ramp = torch.linspace(0.2, 0.8, HW[1]).expand(3, *HW).clone()
+    shown = uncut.apply(Image(ramp), None).rgb
+    left, top = 190 - 150, 210 - 110
+    assert torch.allclose(shown[:, top : top + HW[0], left : left + HW[1]], ramp, atol=1e-4)
+    assert torch.allclose(shown[:, 0, :left], torch.tensor(0.2), atol=1e-4)
+    assert torch.allclose(shown[:, SIDE - 1, left + HW[1] :], torch.tensor(0.8), atol=1e-4)
+
+
 def test_colours_are_changed_by_gamma_then_mixing_then_offset() -> None:
     turn = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.5], [1.0, 0.0, 0.0]])
     made = change(0.0, 1.0, mirrored=False, colours=turn, gamma=2.0, offset=0.1)
@@ -104,4 +114,8 @@ def test_a_changed_picture_has_a_name_of_its_own() -> None:
     one, two = change(0.0, 1.0, mirrored=False), change(0.1, 1.0, mirrored=False)
     digests = [made.apply(image, back).digest for made in (one, two) for back in (behind, other)]
     assert len(set(digests)) == 4
+    nearly = change(0.0, 1.0, mirrored=False, offset=1e-7)
+    assert nearly.apply(image, behind).digest != digests[0]
+    assert one.apply(image, None).digest not in digests
+    assert replace(one, background=Path("moved/behind.png")).apply(image, behind).digest == digests[0]
     assert one.apply(image, behind).digest == digests[0]

@@ -54,7 +54,7 @@ def test_a_map_is_read_to_its_last_step_and_is_nan_where_there_is_none(tmp_path:
 
 
 def test_a_lattice_of_the_pixels_that_have_a_counterpart_becomes_points(tmp_path: Path) -> None:
-    pair = next(samples.read(folder(tmp_path, shifted((24, 32)))))
+    pair = samples.read(folder(tmp_path, shifted((24, 32))))[0]
     expected = [[x + 0.5, y + 0.5] for y in (4, 12, 20) for x in (20, 28)]
     assert pair.target_points.tolist() == expected
     assert pair.source_points.tolist() == [[x + 2, y + 1] for x, y in expected]

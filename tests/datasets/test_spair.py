@@ -26,6 +26,11 @@ def annotation(name: str, source: list[Any], target: list[Any]) -> dict[str, Any
         "category": category,
         "viewpoint_variation": 1,
         "scale_variation": 0,
+        "truncation": 3,
+        "occlusion": 0,
+        "mirror": 0,
+        "src_pose": "Left",
+        "trg_pose": "Unspecified",
         "src_imsize": [100, 50, 3],
         "trg_imsize": [100, 50, 3],
         "src_bndbox": [1, 2, 90, 48],
@@ -79,13 +84,46 @@ def test_pairs_come_by_name_where_there_is_no_list(tmp_path: Path) -> None:
 
 
 def test_a_pair_is_translated_from_the_first_pixels_centre(tmp_path: Path) -> None:
-    pair: TruePair = next(spair.read(tree(tmp_path)))
+    pair: TruePair = spair.read(tree(tmp_path))[0]
     assert pair.source_points.tolist() == [[10.5, 20.5], [31, 40.5]]
     assert pair.target_points.tolist() == [[0.5, 0.5], [99.5, 49.5]]
     assert pair.source == tmp_path / "JPEGImages" / "cat" / "2008_003743.jpg"
     assert pair.target == tmp_path / "JPEGImages" / "cat" / "2009_000934.jpg"
     assert pair.box_side == 60
-    assert (pair.source_change, pair.target_change) == (None, None)
+    assert (pair.source_change, pair.target_change, pair.ambiguous) == (None, None, None)
+    assert pair.traits == ("viewpoint 1", "scale 0", "truncation 3", "occlusion 0", "mirror 0")
+
+
+def test_the_small_layout_is_a_part_of_the_large_one(tmp_path: Path) -> None:
+    tree(tmp_path)
+    assert "has no small layout" in refusal(tmp_path, "test-small")
+    (tmp_path / "Layout" / "small").mkdir()
+    (tmp_path / "Layout" / "small" / "test.txt").write_text(f"{PAIRS[1][1]}\n")
+    assert [pair.category for pair in spair.read(tmp_path, "test-small")] == ["aeroplane"]
+
+
+def test_points_with_a_look_alike_in_the_target_are_marked(tmp_path: Path) -> None:
+    _, name, source, target = PAIRS[1]
+    path = tree(tmp_path) / "PairAnnotation" / "test" / f"{name}.json"
+    path.write_text(json.dumps(annotation(name, source, target) | {"kps_ids": ["0", "4", "8"]}))
+    seen = {"0": [7, 8], "4": [9, 10], "5": [1, 1], "8": [11, 12], "9": None}
+    kps = {str(k): seen.get(str(k)) for k in range(30)}
+    picture = tmp_path / "ImageAnnotation" / "aeroplane" / "2008_003743.json"
+    picture.parent.mkdir(parents=True)
+    picture.write_text(json.dumps({"filename": "2008_003743.jpg", "kps": kps}))
+    pair = spair.read(tmp_path)[1]
+    assert pair.ambiguous is not None
+    assert pair.ambiguous.tolist() == [False, True, False]  # wing ends 4 and 5 are in sight, of 8 and 9 only one
+    path.write_text(json.dumps(annotation(name, source, target) | {"kps_ids": ["0", "4"]}))
+    assert "3 points and 2 ids" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"kps": {"nose": [1, 2]}}'])
+def test_a_damaged_picture_annotation_is_refused_by_name(content: str, tmp_path: Path) -> None:
+    picture = tree(tmp_path) / "ImageAnnotation" / "cat" / "2009_000934.json"
+    picture.parent.mkdir(parents=True)
+    picture.write_text(content)
+    assert f"{picture} is not a picture's annotation" in refusal(tmp_path)
 
 
 def test_splits_are_read_apart_and_names_tell_pairs_apart(tmp_path: Path) -> None:
@@ -100,6 +138,12 @@ def test_a_folder_in_another_layout_is_refused(tmp_path: Path) -> None:
     assert "no folder" in refusal(tmp_path, "trn")
     (tmp_path / "PairAnnotation" / "trn").mkdir()
     assert "holds no pairs" in refusal(tmp_path, "trn")
+
+
+def test_a_damaged_list_is_refused_by_name(tmp_path: Path) -> None:
+    path = tree(tmp_path) / "Layout" / "large" / "test.txt"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert f"{path} is not a list of pairs" in refusal(tmp_path)
 
 
 def test_a_listed_pair_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
-from semcorr_cli.core import coords, light
+from semcorr_cli.core import coords, light, processor
 from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
@@ -47,6 +49,20 @@ def test_a_film_starts_with_the_first_picture_and_ends_with_the_second(field: Co
     morph = Morph(first, second, field, HW, MorphOptions())
     assert difference(morph.frame(0.0), codes(first)) <= 1
     assert difference(morph.frame(1.0), codes(second)) <= 1
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_frames_of_other_devices_are_those_of_the_processor(transparent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = picture(HW, 1), picture((90, 60), 2)
+    if transparent:
+        first = replace(first, alpha=first.rgb[:1])
+    field = wavy(5.0)
+    field = correspondence(field.warp.resized(HW, second.hw))
+    of_processor = [Morph(first, second, field, (64, 80), MorphOptions()).frame(t) for t in ELEVEN]
+    monkeypatch.setattr(processor, "holds", lambda tensor: False)
+    general = [Morph(first, second, field, (64, 80), MorphOptions()).frame(t) for t in ELEVEN]
+    apart = [np.abs(a.astype(np.int16) - b).max() for a, b in zip(of_processor, general, strict=True)]
+    assert max(apart) <= 1
 
 
 def test_pictures_of_other_sizes_are_placed_in_the_frame() -> None:

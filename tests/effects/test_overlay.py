@@ -4,8 +4,8 @@ import torch
 from semcorr_cli.core.features import FeatureMap
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
-from semcorr_cli.effects import overlay
-from semcorr_cli.effects.overlay import FOOT, GAP, HEIGHT, WIDTH, principal_components, side_by_side
+from semcorr_cli.effects.overlay import colours, numbered, principal_components, side_by_side
+from semcorr_cli.effects.overlay.sheet import FOOT, GAP, HEIGHT, WIDTH
 from tests.specimens import flat, picture, quality
 
 HW = (100, 150)
@@ -33,9 +33,9 @@ def round_about(image: Image, x: float, y: float, radius: int = 9) -> torch.Tens
     ("source_hw", "target_hw", "height", "widths"),
     [
         ((100, 150), (100, 150), 200, (300, 300)),
-        ((100, 150), (200, 100), 400, (600, 200)),
-        ((640, 480), (1000, 3000), HEIGHT, (480, 1920)),
-        ((900, 90), (90, 900), 256, (26, WIDTH)),
+        ((100, 150), (200, 100), 400, (300, 200)),
+        ((640, 480), (1000, 3000), HEIGHT, (480, WIDTH)),
+        ((900, 90), (90, 900), HEIGHT, (64, WIDTH)),
         ((8, 16), (8, 8), 16, (32, 16)),
     ],
 )
@@ -49,7 +49,8 @@ def test_the_drawing_has_room_for_both_pictures(
 
 def test_a_strip_of_a_picture_does_not_make_a_huge_drawing() -> None:
     result = drawn(flat((8, 4000), 0.2), flat((300, 200), 0.8), matches([], []).resized((8, 4000), (300, 200)))
-    assert max(result.hw) <= 2 * WIDTH + GAP
+    assert result.hw[0] <= HEIGHT + FOOT
+    assert result.hw[1] <= 2 * WIDTH + GAP
 
 
 def test_without_matches_both_pictures_are_shown_as_they_are() -> None:
@@ -85,8 +86,7 @@ def test_two_ends_of_a_match_have_one_colour_and_neighbours_similar_ones() -> No
     for k in range(4):
         for other in range(k):
             assert float((at_target[k] - at_target[other]).abs().max()) > 0.15
-    near, far = (torch.tensor(overlay._colour(x, 0.5)) / 255 for x in (0.52, 0.9))
-    middle = torch.tensor(overlay._colour(0.5, 0.5)) / 255
+    near, middle, far = colours.wheel(torch.tensor([[0.52, 0.5], [0.5, 0.5], [0.9, 0.5]]))
     assert float((near - middle).norm()) < 0.3 * float((far - middle).norm())
 
 
@@ -101,10 +101,27 @@ def test_a_confident_match_has_the_stronger_line() -> None:
 def test_points_are_placed_by_the_size_of_their_picture() -> None:
     source, found = flat((300, 450), 0.0), matches([[60.0, 240.0]], [[75.0, 50.0]], source_hw=(300, 450))
     result = drawn(source, flat(HW, 0.0), found)
-    assert result.hw[0] == 600 + FOOT
+    assert result.hw == (600 + FOOT, 2 * 900 + GAP)
     assert float(round_about(result, 120, 480).max()) > 0.75
     assert float(round_about(result, 900 + GAP + 450, 300).max()) > 0.75
     assert float(result.rgb[:, 300:420, :100].max()) < 0.01
+
+
+def test_the_lower_picture_stands_in_the_middle() -> None:
+    source, found = flat((40, 150), 0.0), matches([[75.0, 20.0]], [[75.0, 50.0]], source_hw=(40, 150))
+    result = drawn(source, flat(HW, 0.0), found)
+    assert float(result.rgb[:, :59, :300].min()) > 0.9  # paper above
+    assert float(result.rgb[:, 141:200, :300].min()) > 0.9  # and below
+    assert float(round_about(result, 150, 100).max()) > 0.75
+
+
+def test_numbers_can_be_read_on_light_and_on_dark_dots() -> None:
+    spots = [[75.0, 5.0], [75.0, 95.0]]  # the lightest and the darkest colour
+    result = numbered(flat(HW, 0.5), flat(HW, 0.5), matches(spots, spots), quality(2))
+    for spot in spots:
+        colour = colours.wheel(torch.tensor(spot) / torch.tensor([150.0, 100.0])).mean()
+        inside = round_about(result, 2 * spot[0], 2 * spot[1], radius=5)
+        assert float((inside - colour).abs().max()) > 0.3
 
 
 def test_transparent_pictures_are_shown_on_white() -> None:

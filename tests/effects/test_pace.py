@@ -2,7 +2,7 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from semcorr_cli.effects.pace import EASINGS, Moment, Pace
+from semcorr_cli.effects.pace import EASINGS, Moment, Pace, spread
 
 STEPS = [k / 200 for k in range(201)]
 
@@ -63,6 +63,25 @@ def test_shared_pictures_are_shown_once(pace: Pace, transitions: int) -> None:
     assert places == sorted(places)
     for picture in range(transitions + 1):
         assert places.count(picture) == 1 + pace.hold
+
+
+@pytest.mark.parametrize("transitions", [1, 2, 3])
+@pytest.mark.parametrize("ping_pong", [False, True])
+@pytest.mark.parametrize("hold", [0, 3])
+def test_a_film_lasts_as_many_frames_as_it_is_asked_to(transitions: int, ping_pong: bool, hold: int) -> None:
+    for count in (40, 41, 60, 100):
+        found = Pace.lasting(count, transitions, hold, ping_pong=ping_pong)
+        assert found is not None
+        assert abs(found.count(transitions) - count) <= transitions * (1 + ping_pong) / 2
+    assert Pace.lasting(60, 1) == Pace(60)
+    assert Pace.lasting(5, 1, hold=10) is None
+
+
+@pytest.mark.parametrize("transitions", [1, 2, 3])
+def test_spread_moments_lie_at_equal_distances(transitions: int) -> None:
+    places = [moment.transition + moment.t for moment in spread(transitions, 7)]
+    assert places == pytest.approx([k * transitions / 6 for k in range(7)])
+    assert all(0 <= moment.t <= 1 for moment in spread(transitions, 7))
 
 
 def test_moments_of_a_short_film() -> None:

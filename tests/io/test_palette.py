@@ -93,6 +93,56 @@ def test_frames_that_are_clear_everywhere_or_become_visible_are_no_trouble() -> 
     assert (palette.map(clear)[0] == CLEAR).all()
 
 
+@pytest.mark.parametrize("dither", ["bayer", "floyd-steinberg"])
+def test_a_dither_gives_wide_areas_their_mean_colour(dither: str) -> None:
+    shades = np.linspace(0, 255, 512).astype(np.uint8)  # more shades than a palette of 8 colours has
+    ramp = np.repeat(np.repeat(shades[None, :], 64, axis=0)[..., None], 3, axis=2)
+    colours = np.repeat(np.linspace(0, 255, 32, dtype=np.float32)[:, None], 3, axis=1)
+    wide = (64, 64)
+    plain, dithered = (
+        redrawn(*Palette(how, colours).map(ramp))[..., 0].astype(float).reshape(wide[0], -1, wide[1]).mean(axis=(0, 2))
+        for how in ("none", dither)
+    )
+    truth = ramp[..., 0].astype(float).reshape(wide[0], -1, wide[1]).mean(axis=(0, 2))
+    assert np.abs(dithered - truth).max() < 2
+    bands = [np.unique(redrawn(*Palette(how, colours).map(ramp[:, :8]))[..., 0]).size for how in ("none", dither)]
+    assert bands[1] > bands[0]
+    assert np.abs(plain - truth).max() < 8
+
+
+def test_a_dither_of_few_colours_leaves_them_alone() -> None:
+    frame = few_colours(16)
+    assert np.array_equal(redrawn(*Palette("floyd-steinberg").map(frame))[..., :3], frame)
+
+
+@pytest.mark.parametrize("dither", ["none", "bayer"])
+def test_one_palette_for_all_frames_keeps_still_what_stands_still(dither: str) -> None:
+    frame = textured((60, 80))
+    moved = frame.copy()
+    moved[30:] = 0
+    colours = np.random.default_rng(0).uniform(0, 255, (200, 3)).astype(np.float32)
+    first, second = (redrawn(*Palette(dither, colours).map(f)) for f in (frame, moved))
+    assert np.array_equal(first[:30], second[:30])
+
+
+def test_one_palette_for_all_frames_knows_them_all() -> None:
+    film = [few_colours(60, seed) for seed in range(4)]
+    palette = Palette.of(iter(film))
+    shown = [palette.map(frame) for frame in film]
+    assert all(np.array_equal(colours, shown[0][1]) for _, colours in shown)
+    for (indices, colours), frame in zip(shown, film, strict=True):
+        assert psnr(redrawn(indices, colours)[..., :3], frame) > 40
+
+
+def test_one_palette_for_transparent_frames_keeps_an_index_for_nothing() -> None:
+    frame = np.dstack([textured((60, 80)), np.tile(np.arange(80, dtype=np.uint8) * 3, (60, 1))])
+    indices, colours = Palette.of([frame]).map(frame)
+    assert np.array_equal(indices == CLEAR, frame[..., 3] < 128)
+    assert colours[CLEAR, 0] == 0
+    nothing = np.zeros((8, 8, 4), np.uint8)
+    assert (Palette.of([nothing]).map(nothing)[0] == CLEAR).all()
+
+
 def test_opaque_frames_may_use_every_index() -> None:
     indices, palette = Palette().map(textured((120, 160)))
     assert (palette[:, 0] == 255).all()

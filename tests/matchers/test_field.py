@@ -14,7 +14,7 @@ from semcorr_cli.core.quality import Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import field as fields
 from semcorr_cli.matchers import smooth
-from semcorr_cli.matchers.field import FieldOptions, Look, Looks
+from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
 from semcorr_cli.session import Session, SessionOptions
 from semcorr_cli.settings import Settings
 from tests.specimens import Field, cut, flat, mapped, middle, picture
@@ -158,7 +158,7 @@ def test_flip_never_keeps_the_source_as_it_is() -> None:
 
 
 def test_flip_always_mirrors_even_the_same_picture() -> None:
-    found = session(flip="always", turns=False, passes=1).correspond(whole(), whole())
+    found = session(flip="always", rotate="never", passes=1).correspond(whole(), whole())
     assert found.pose.mirrored
     well_formed(found, whole(), whole())
 
@@ -184,7 +184,7 @@ def test_masks_and_alpha_say_where_to_look(plane: str) -> None:
     left = torch.zeros(1, *WHOLE)
     left[:, :, :120] = 1
     source, target = replace(whole(), mask=left), replace(whole(), **{plane: middle(WHOLE)})
-    found = session(turns=False).correspond(source, target)
+    found = session(rotate="never").correspond(source, target)
     cell = 240 / 40
     assert len(found.matches) > 100
     assert float(found.matches.source[:, 0].max()) < 120 + cell
@@ -197,7 +197,7 @@ def test_masks_and_alpha_say_where_to_look(plane: str) -> None:
 
 def test_a_mask_of_nothing_is_poor_and_no_crash() -> None:
     nothing = replace(parts()[0], mask=torch.zeros(1, *PART))
-    found = session(turns=False).correspond(nothing, parts()[1])
+    found = session(rotate="never").correspond(nothing, parts()[1])
     assert (len(found.matches), found.quality.verdict) == (0, Verdict.POOR)
     assert float(found.warp.confidence.max()) == 0
     xy = over_the_canvas(found.warp)
@@ -244,6 +244,6 @@ def test_a_dear_extractor_describes_each_orientation_once(flip: str, calls: int)
 
 
 def test_no_turns_means_no_turned_pose() -> None:
-    found = session(turns=False, passes=0, flip="never").correspond(*parts())
+    found = session(rotate="never", passes=0, flip="never").correspond(*parts())
     assert (found.pose.mirrored, found.pose.still) == (False, True)
     assert error(found.warp, lambda xy: xy + SHIFT) < 0.05

@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import pytest
 import torch
 
@@ -7,96 +5,82 @@ from semcorr_cli.core import coords
 from semcorr_cli.core.correspondence import Pose
 from semcorr_cli.matchers import pose
 
-MARGIN = 1.5
+STILL, MIRRORED = Pose(), Pose(mirrored=True)
 
 
 class Asked:
     """A support function that remembers which poses it was asked for."""
 
-    def __init__(self, support: Callable[[Pose], float]) -> None:
-        self.support = support
+    def __init__(self, values: dict[Pose, float]) -> None:
+        self.values = values
         self.poses: list[Pose] = []
 
     def __call__(self, candidate: Pose) -> float:
         self.poses.append(candidate)
-        return self.support(candidate)
-
-
-def asked(values: dict[Pose, float] | None = None, otherwise: float = 0.1) -> Asked:
-    return Asked(lambda candidate: (values or {}).get(candidate, otherwise))
+        return self.values.get(candidate, 0.1)
 
 
 @pytest.mark.parametrize(
-    ("flip", "turns", "tried"),
+    ("flip", "rotate", "first", "count"),
     [
-        ("never", False, [Pose()]),
-        ("always", False, [Pose(mirrored=True)]),
-        ("auto", False, [Pose(), Pose(mirrored=True)]),
-        ("never", True, [Pose(), *pose.TURNS]),
-        ("auto", True, [Pose(), Pose(mirrored=True), *pose.TURNS]),
-        ("always", True, [Pose(True), *(Pose(True, turn.angle, turn.scale) for turn in pose.TURNS)]),
+        ("never", "never", STILL, 1),
+        ("always", "never", MIRRORED, 1),
+        ("auto", "never", STILL, 2),
+        ("never", "auto", STILL, 8),
+        ("always", "auto", MIRRORED, 8),
+        ("auto", "auto", STILL, 16),
+        ("auto", "-30", Pose(angle=-30), 2),
     ],
 )
-def test_each_candidate_is_tried_once_and_nothing_else(flip: str, turns: bool, tried: list[Pose]) -> None:
-    support = asked()
-    assert pose.search(support, flip=flip, turns=turns, margin=MARGIN) == tried[0]
-    assert support.poses == tried
+def test_poses_to_begin_with(flip: str, rotate: str, first: Pose, count: int) -> None:
+    found = pose.turns(flip, rotate)
+    assert found[0] == first
+    assert len(set(found)) == len(found) == count
+    assert flip == "auto" or all(candidate.mirrored == (flip == "always") for candidate in found)
+    assert all(candidate.scale == 1 for candidate in found)
 
 
-@pytest.mark.parametrize("candidate", [Pose(mirrored=True), *pose.TURNS], ids=str)
+def test_the_shortlist_has_the_most_supported_first_and_no_pose_is_tried_twice() -> None:
+    support = Asked({Pose(angle=18): 0.5, MIRRORED: 0.4, Pose(True, -36): 0.3, Pose(angle=90): 0.2})
+    found = pose.shortlisted(support, pose.turns("auto", "auto"), scales=False)
+    assert found == [Pose(angle=18), MIRRORED, Pose(True, -36), Pose(angle=90)]
+    assert len(set(support.poses)) == len(support.poses) == 16
+
+
+def test_the_best_turns_are_tried_at_other_scales() -> None:
+    support = Asked({Pose(angle=18): 0.5, MIRRORED: 0.4, Pose(angle=18, scale=1.6): 0.6})
+    found = pose.shortlisted(support, pose.turns("auto", "auto"), scales=True)
+    assert found[:3] == [Pose(angle=18, scale=1.6), Pose(angle=18), MIRRORED]
+    tried = {(False, 18.0, 0.6), (False, 18.0, 1.6), (True, 0.0, 0.6), (True, 0.0, 1.6)}
+    assert {(p.mirrored, p.angle, p.scale) for p in support.poses[16:]} == tried
+
+
+@pytest.mark.parametrize(
+    ("other", "needed"),
+    [
+        (Pose(angle=18), 1.1),
+        (Pose(scale=0.6), 1.1),
+        (MIRRORED, 1.21),
+        (Pose(True, 36, 1.6), 1.21),
+        (Pose(angle=180), 1.375),
+        (Pose(True, 90), 1.5125),
+    ],
+)
+def test_upright_pictures_have_a_start(other: Pose, needed: float) -> None:
+    assert pose.chosen({STILL: 0.1, other: 0.1 * needed * 0.99}) == STILL
+    assert pose.chosen({STILL: 0.1, other: 0.1 * needed * 1.01}) == other
+
+
 @pytest.mark.parametrize("most", [0.1, 0.2, 0.29])
-def test_another_pose_must_win_by_the_margin(candidate: Pose, most: float) -> None:
-    def found(share: float) -> Pose:
-        values = asked({Pose(): most, candidate: most * share}, otherwise=most / 2)
-        return pose.search(values, flip="auto", turns=True, margin=MARGIN)
-
-    assert found(1.4) == Pose()
-    assert found(1.5) == Pose()
-    assert found(1.55) == candidate
+def test_after_one_look_a_mirrored_picture_must_win_by_the_margin(most: float) -> None:
+    assert pose.more_supported({STILL: most, MIRRORED: 1.5 * most}, 1.5) == STILL
+    assert pose.more_supported({STILL: most, MIRRORED: 1.55 * most}, 1.5) == MIRRORED
 
 
 def test_clear_support_needs_a_smaller_margin() -> None:
-    def found(values: dict[Pose, float]) -> Pose:
-        return pose.search(asked(values), flip="auto", turns=False, margin=MARGIN)
-
-    assert found({Pose(): 0.8, Pose(mirrored=True): 0.9}).mirrored
-    assert not found({Pose(): 0.8, Pose(mirrored=True): 0.82}).mirrored
-    assert not found({Pose(): 0.3, Pose(mirrored=True): 0.4}).mirrored
-
-
-def test_turns_are_tried_on_the_mirrored_picture_when_that_won() -> None:
-    support = asked({Pose(): 0.1, Pose(True): 0.2, Pose(True, 30): 0.4})
-    assert pose.search(support, flip="auto", turns=True, margin=MARGIN) == Pose(True, 30)
-    assert all(candidate.mirrored for candidate in support.poses[1:])
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (Pose(angle=30), Pose(angle=60)),
-        (Pose(angle=-30), Pose(angle=-60)),
-        (Pose(angle=30), Pose(angle=30, scale=1.4)),
-        (Pose(scale=0.7), Pose(scale=0.49)),
-        (Pose(scale=1.4), Pose(angle=-30, scale=1.4)),
-    ],
-)
-def test_turns_compose(first: Pose, second: Pose) -> None:
-    support = asked({first: 0.2, second: 0.21})
-    assert pose.search(support, flip="never", turns=True, margin=MARGIN) == second
-
-
-def test_a_second_turn_that_is_no_better_is_not_taken() -> None:
-    support = asked({Pose(angle=30): 0.2, Pose(angle=60): 0.2})
-    assert pose.search(support, flip="never", turns=True, margin=MARGIN) == Pose(angle=30)
-
-
-@pytest.mark.parametrize("turn", pose.TURNS, ids=str)
-def test_a_turn_is_not_undone_and_no_pose_tried_twice(turn: Pose) -> None:
-    support = asked({turn: 0.4})
-    pose.search(support, flip="auto", turns=True, margin=MARGIN)
-    assert len(set(support.poses)) == len(support.poses) == 2 + 4 + 3
-    for second in support.poses[6:]:
-        assert second.angle != 0 or abs(second.scale - 1) > 0.1
+    assert pose.more_supported({STILL: 0.8, MIRRORED: 0.9}, 1.5) == MIRRORED
+    assert pose.more_supported({STILL: 0.8, MIRRORED: 0.82}, 1.5) == STILL
+    assert pose.more_supported({MIRRORED: 0.3}, 1.5) == MIRRORED
 
 
 def at(turned: Pose, hw: tuple[int, int], *points: tuple[float, float]) -> torch.Tensor:
@@ -131,3 +115,10 @@ def test_angle_and_scale_compose() -> None:
     assert torch.allclose(both, torch.tensor([[70.0, 50.0]]), atol=1e-3)
     determinants = pose.turn_warp(Pose(angle=37, scale=2), (100, 100)).determinants()
     assert torch.allclose(determinants, torch.tensor(0.25), atol=1e-3)
+
+
+def test_a_quarter_turn_has_the_canvas_on_its_side() -> None:
+    warp = pose.turn_warp(Pose(angle=90), (80, 120))
+    assert warp.target_hw == (120, 80)
+    assert torch.allclose(warp.at(torch.tensor([[40.0, 10.0]])), torch.tensor([[110.0, 40.0]]), atol=1e-3)
+    assert pose.turn_warp(Pose(angle=45), (80, 120)).target_hw == (80, 120)

@@ -6,7 +6,7 @@ import torch
 from semcorr_cli.core import coords, spline
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.matchers import smooth
-from semcorr_cli.matchers.field import FieldOptions
+from semcorr_cli.matchers.looks import FieldOptions
 from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
 HW = (1024, 1024)
@@ -183,3 +183,17 @@ def test_affine_starts_neither_turn_over_nor_collapse() -> None:
         assert smooth.affine_starts(x, y, weight, SmoothOptions(), generator) == []
     (best, *_) = smooth.affine_starts(x, 1.5 * x + 0.2, weight, SmoothOptions(), torch.Generator().manual_seed(0))
     assert torch.allclose(best, 1.5 * x + 0.2, atol=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.4])
+def test_crossed_matches_show_as_a_mirrored_share(share: float) -> None:
+    generator = torch.Generator().manual_seed(3)
+    target = torch.rand(400, 2, generator=generator) * 200
+    source = target.clone()
+    crossed = torch.rand(400, generator=generator) < share
+    source[crossed, 0] = 200 - source[crossed, 0]
+    pairs = Matches(source, target, torch.ones(400), (200, 200), (200, 200))
+    found = smooth.mirrored_share(fit(pairs), torch.Generator().manual_seed(0))
+    # those near the axis hardly move: they agree with either map
+    assert found == pytest.approx(share, abs=0.1)
+    assert found <= share

@@ -9,16 +9,16 @@ from semcorr_cli.matchers.verdict import Calibration
 
 FIGURES = Calibration(
     bias=-3.0,
-    weights=dict.fromkeys(verdict.WORDS, 1.5),
+    weights=dict.fromkeys(verdict.WORDS, 7.5 / len(verdict.WORDS)),
     low=dict.fromkeys(verdict.WORDS, 0.3),
     good=0.7,
     poor=0.3,
 )
-"""Figures by hand: probability ½ where the signs sum up to 2."""
+"""Figures by hand: probability ½ where the signs are 0.4 on average."""
 
-BEST = Signs(1.0, 1.0, 1.0, 1.0, 0.0, 500)
-WORST = Signs(0.0, 0.0, 0.0, 0.0, 1.0, 500)
-MIDDLING = Signs(0.4, 0.4, 0.16, 0.4, 0.36, 500)
+BEST = Signs(1.0, 1.0, 1.0, 1.0, 0.0, 500, 1.0, 1.0, 0.0)
+WORST = Signs(0.0, 0.0, 0.0, 0.0, 1.0, 500, 0.0, 0.0, 1.0)
+MIDDLING = Signs(0.4, 0.4, 0.16, 0.4, 0.36, 500, 0.16, 0.4, 0.6)
 
 NAMES = [name for name in extractors.names() if verdict.is_calibrated(name)]
 
@@ -32,7 +32,16 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("by_hand")
 @pytest.mark.parametrize(
     "better",
-    [{"cycle_rate": 0.6}, {"inlier_rate": 0.6}, {"support": 0.6}, {"coverage": 0.6}, {"fold_share": 0.1}],
+    [
+        {"cycle_rate": 0.6},
+        {"inlier_rate": 0.6},
+        {"support": 0.6},
+        {"coverage": 0.6},
+        {"fold_share": 0.1},
+        {"agreement": 0.6},
+        {"consistency": 0.6},
+        {"swapped": 0.1},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_probability_rises_with_each_sign(better: dict[str, float]) -> None:
@@ -44,7 +53,9 @@ def test_probability_rises_with_each_sign(better: dict[str, float]) -> None:
 @pytest.mark.usefixtures("by_hand")
 def test_thresholds_part_good_uncertain_and_poor() -> None:
     def of(share: float) -> Verdict:
-        return verdict.judge(Signs(share, share, share**2, share, (1 - share) ** 2, 9), "any").verdict
+        low = 1 - share
+        signs = Signs(share, share, share**2, share, low**2, 9, share**2, share, low)
+        return verdict.judge(signs, "any").verdict
 
     assert [of(share) for share in (0.0, 0.25, 0.35, 0.45, 0.55, 1.0)] == [
         Verdict.POOR,
