@@ -71,8 +71,9 @@ def transfer_style(
         typer.Option(help="Outside the object (--source-mask, or what is opaque): restyle, or leave."),
     ] = Background.CHANGE,
     edge_snap: Annotated[
-        bool, typer.Option("--edge-snap", help="Let colour changes follow CONTENT's edges, against halos.")
-    ] = False,
+        bool,
+        typer.Option("--edge-snap/--no-edge-snap", help="Let colour changes follow CONTENT's edges, against halos."),
+    ] = True,
     stats: Annotated[Stats, typer.Option(help="Match mean and spread, or the whole covariance.")] = Stats.MEANSTD,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Of --method diffusion.")] = 200,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of jpg, webp and avif.", rich_help_panel=OUTPUT)] = 92,

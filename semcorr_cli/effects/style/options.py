@@ -38,7 +38,7 @@ class StyleOptions:
     luma: str = "match"
     background: str = "change"
     stats: str = "meanstd"
-    edge_snap: bool = False
+    edge_snap: bool = True
     reach: Reach | None = None
     seed: int = 0
 
