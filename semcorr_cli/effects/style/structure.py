@@ -19,7 +19,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.effects.style.affine import Affine
 from semcorr_cli.effects.style.moments import Statistics, blurred
 
-FLOOR = 0.96
+FLOOR = 0.97
 """Correlation of lightness gradients below which maps are eased: 0.95, and a margin, for maps that follow edges
 are not simulated."""
 

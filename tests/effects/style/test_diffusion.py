@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from kornia.color import rgb_to_lab
 
 from semcorr_cli.core import metrics
 from semcorr_cli.core.warp import Warp
@@ -107,13 +106,6 @@ def test_a_painting_has_the_colours_that_color_gives_whatever_the_autoencoder_sh
     ]
     shifted = metrics.colour_difference(plain, plain + tints[1][:, None, None]).mean()
     assert float(metrics.colour_difference(*results).mean()) < 0.25 * float(shifted)
-
-
-def test_a_picture_in_its_own_style_keeps_its_colours(networks):
-    content = picture(HW)
-    result = diffusion.restyle(content, content, straight(HW, HW), StyleOptions(), networks, FEW).image
-    means = [rgb_to_lab(image.rgb).mean(dim=(1, 2)) for image in (content, result)]
-    assert float((means[0] - means[1]).norm()) < 3  # random weights draw nothing; the colours are set right
 
 
 def test_it_is_watched_and_holds_on_to_nothing(networks):
