@@ -10,9 +10,9 @@ from semcorr_cli.cli import output, verdict
 from semcorr_cli.cli.destination import default_path, destination
 from semcorr_cli.cli.match import PICTURES
 from semcorr_cli.cli.opening import find_objects, open_pictures
-from semcorr_cli.cli.options import OUTPUT, PairOptions, open_session
+from semcorr_cli.cli.options import AUTO_MASK, OUTPUT, PairOptions, open_session
 from semcorr_cli.cli.preview import preview_path, watching
-from semcorr_cli.errors import MissingError
+from semcorr_cli.errors import MissingError, UsageError
 from semcorr_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,11 +68,13 @@ def transfer_style(
         typer.Option(help="Picture that is white where CONTENT may change.", show_default=False),
     ] = None,
     background: Annotated[
-        Background, typer.Option(help="Outside the object (--source-mask, else what has matches): restyle, or leave.")
+        Background,
+        typer.Option(help="Outside the object (--source-mask, or what is opaque): restyle, or leave."),
     ] = Background.CHANGE,
     edge_snap: Annotated[
-        bool, typer.Option("--edge-snap", help="Let colour changes follow CONTENT's edges, against halos.")
-    ] = False,
+        bool,
+        typer.Option("--edge-snap/--no-edge-snap", help="Let colour changes follow CONTENT's edges, against halos."),
+    ] = True,
     stats: Annotated[Stats, typer.Option(help="Match mean and spread, or the whole covariance.")] = Stats.MEANSTD,
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Of --method diffusion.")] = 200,
     quality: Annotated[int, typer.Option(min=1, max=100, help="Of jpg, webp and avif.", rich_help_panel=OUTPUT)] = 92,
@@ -111,9 +113,16 @@ def transfer_style(
     folder = _painter(pair) if method is Method.DIFFUSION else None
     out.say(f"giving {content} the style of {style}")
     images = open_pictures([content, style], pair)
+    if background is Background.KEEP and images[0].visible() is None and pair.source_mask != AUTO_MASK:
+        raise UsageError(
+            f"--background keep: nothing says what the object in {content} is",
+            hint="--source-mask auto or FILE, or a transparent picture",
+        )
     limits = _mask(mask, images[0], pair)
     session = open_session(pair)
     images = find_objects(session, images, pair)
+    if background is Background.KEEP and images[0].visible() is None:
+        out.warn(f"--background keep: no object was found in {content}; all of it is restyled")
     field = session.correspond(*images)
     out.run["cached"] = [session.cached(image) for image in images]
     verdict.report(field, pair)

@@ -1,30 +1,23 @@
 """The parts of a Stable Diffusion pipeline that features need: encoder, noise schedule, most of the U-Net, prompt."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from semcorr_cli.errors import InputError, MissingError
+from semcorr_cli import pretrained
+from semcorr_cli.errors import MissingError
 from semcorr_cli.extractors import freeu
 from semcorr_cli.extractors.base import Remember, fingerprint
 from semcorr_cli.extractors.taps import tapped
 
 PARTS = ("vae", "scheduler", "text_encoder", "tokenizer")
 """Sub-folders of a pipeline that features depend on, besides the U-Net's."""
-
-
-WEIGHTS = (
-    "diffusion_pytorch_model.safetensors",
-    "diffusion_pytorch_model.fp16.safetensors",
-    "diffusion_pytorch_model.bin",
-)
-"""Names that diffusers gives to files of weights."""
 
 
 class Pipeline:
@@ -63,12 +56,12 @@ class Pipeline:
         from diffusers import AutoencoderKL, DDIMScheduler
 
         self._folder, self._device, self._dtype, self._remember = folder, device, dtype, remember
-        vae = _loaded(AutoencoderKL, folder / "vae", torch_dtype=dtype, low_cpu_mem_usage=False)
+        vae = pretrained.part(AutoencoderKL, folder / "vae", torch_dtype=dtype, low_cpu_mem_usage=False)
         vae.decoder, vae.post_quant_conv = nn.Identity(), nn.Identity()
         self._vae = vae.to(device, memory_format=torch.channels_last).eval()
         self.channels: int = vae.config.latent_channels
-        self._schedule: Tensor = _loaded(DDIMScheduler, folder / "scheduler").alphas_cumprod
-        network = _unet(folder, unet, modules.values(), dtype)
+        self._schedule: Tensor = pretrained.part(DDIMScheduler, folder / "scheduler").alphas_cumprod
+        network = pretrained.unet(folder, unet, dtype, partial(_strip, paths=modules.values()))
         self._unet = network.to(device, memory_format=torch.channels_last).eval()
         self._taps = {name: network.get_submodule(path) for name, path in modules.items()}
 
@@ -113,65 +106,9 @@ class Pipeline:
             if not place.is_dir():
                 raise MissingError(f"there is no {place}, which says what the U-Net is told of the prompt")
         return self._remember(
-            f"prompt {fingerprint(encoder, tokenizer)} {prompt!r}", lambda: _encode(encoder, tokenizer, prompt)
+            f"prompt {fingerprint(encoder, tokenizer)} {prompt!r}",
+            lambda: pretrained.embedding(encoder, tokenizer, prompt),
         )
-
-
-def _encode(encoder: Path, tokenizer: Path, prompt: str) -> Float[Tensor, "1 n d"]:
-    from transformers import CLIPTextModel, CLIPTokenizer
-
-    tokens = _loaded(CLIPTokenizer, tokenizer)
-    given = tokens(
-        prompt, padding="max_length", max_length=tokens.model_max_length, truncation=True, return_tensors="pt"
-    )
-    return _loaded(CLIPTextModel, encoder).eval()(given.input_ids)[0].float()  # type: ignore[no-any-return]
-
-
-def _unet(folder: Path, place: Path, paths: Collection[str], dtype: torch.dtype) -> Any:
-    """Returns a U-Net without what runs after the modules at `paths`, whose weights are not even read.
-
-    Args:
-        folder: of the pipeline, for the configuration of a U-Net that is a file.
-        place: folder as diffusers saves one, or file of weights.
-        paths: of the modules that are wanted.
-        dtype: of its weights.
-    """
-    from diffusers import UNet2DConditionModel
-
-    kind: Any = UNet2DConditionModel
-    config = place if place.is_dir() else folder / "unet"
-    file = next((place / name for name in WEIGHTS if (place / name).is_file()), place / WEIGHTS[0])
-    file = file if place.is_dir() else place
-    for needed in (config / "config.json", file):
-        if not needed.is_file():
-            raise MissingError(f"there is no {needed}")
-    try:
-        with torch.device("meta"):
-            network = kind.from_config(kind.load_config(config, local_files_only=True))
-        with weights_of(file) as (keys, read):
-            own = set(network.state_dict())
-            if own != keys:
-                raise InputError(
-                    f"{file} holds no U-Net like that of {config}: "
-                    f"{len(own - keys)} keys are missing, {len(keys - own)} are not known",
-                    hint="files in the layout of diffusers are read, such as cleandift_sd21_unet.safetensors",
-                )
-            _strip(network, paths)
-            network.load_state_dict({key: read(key).to(dtype) for key in network.state_dict()}, assign=True)
-    except (OSError, SafetensorError, ValueError, RuntimeError, TypeError) as error:
-        raise InputError(f"{file} cannot be loaded as the U-Net of {config}: {_first_line(error)}") from None
-    return network
-
-
-@contextmanager
-def weights_of(path: Path) -> Iterator[tuple[set[str], Callable[[str], Tensor]]]:
-    """Opens a file of weights: its keys, and what reads one of its tensors; no code in it is ever run."""
-    if path.suffix == ".safetensors":
-        with safe_open(path, "pt") as file:
-            yield set(file.keys()), file.get_tensor
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        yield set(state), state.__getitem__
 
 
 def _strip(network: Any, paths: Collection[str]) -> None:
@@ -189,22 +126,3 @@ def _strip(network: Any, paths: Collection[str]) -> None:
                 members[number] = nn.Identity()
     for name in ("conv_norm_out", "conv_act", "conv_out"):
         setattr(network, name, nn.Identity())
-
-
-def _loaded(kind: Any, folder: Path, **options: Any) -> Any:
-    """Returns a part of a pipeline from its folder, never from the network.
-
-    Raises:
-        MissingError: there is no such folder.
-        InputError: it holds something else.
-    """
-    if not folder.is_dir():
-        raise MissingError(f"there is no folder {folder}")
-    try:
-        return kind.from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(f"{folder} cannot be loaded as a {kind.__name__}: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -57,7 +57,7 @@ def main() -> None:
         unit = best(lambda: round_trip(pair[0].rgb))
         print(f"one round trip: {unit:.2f} s")
         for name, options in (("color", StyleOptions()), ("color --stats cov", StyleOptions(stats="cov")),
-                              ("color --edge-snap", StyleOptions(edge_snap=True))):  # fmt: skip
+                              ("color --no-edge-snap", StyleOptions(edge_snap=False))):  # fmt: skip
             seconds = best(lambda o=options: color.restyle(*pair, field, o, features=features))  # type: ignore[misc]
             print(f"{name:20} {seconds:6.2f} s, {seconds / unit:.1f} round trips")
 

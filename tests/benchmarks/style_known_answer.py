@@ -40,7 +40,7 @@ METHODS: dict[str, Callable[[], StyleOptions | None]] = {
     "global covariance": lambda: StyleOptions(reach=Reach.GLOBAL, stats="cov"),
     "parts only": lambda: StyleOptions(reach=Reach.PARTS),
     "color": lambda: StyleOptions(),
-    "color --edge-snap": lambda: StyleOptions(edge_snap=True),
+    "color --no-edge-snap": lambda: StyleOptions(edge_snap=False),
     "color --stats cov": lambda: StyleOptions(stats="cov"),
 }
 

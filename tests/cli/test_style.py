@@ -55,6 +55,20 @@ def test_a_mask_confines_the_change(semcorr, pictures, tmp_path):
     assert not (tmp_path / "p.png").exists()
 
 
+def test_a_background_is_kept_only_where_one_knows_the_object(semcorr, pictures, tmp_path):
+    place = tmp_path / "o.png"
+    told = ("transfer-style", *pictures, "--features", "sift", "--background", "keep", "-o", place)
+    ran = semcorr(*told)
+    assert ran.code == 2
+    assert "--source-mask" in ran.err
+    assert not place.exists()
+    mask = np.zeros((120, 160), np.uint8)
+    mask[30:90, 40:120] = 255
+    Pillow.fromarray(mask).save(tmp_path / "mask.png")
+    assert semcorr(*told, "--source-mask", tmp_path / "mask.png").code == 0
+    assert np.abs(read(place) - read(pictures[0])).max(axis=2)[mask == 0].max() == 0
+
+
 def test_16_bits_and_transparency_survive(semcorr, pictures, tmp_path):
     values = (textured((100, 120)).astype(np.uint16) * 257) + 3
     alpha = np.full((100, 120, 1), 65535, np.uint16)

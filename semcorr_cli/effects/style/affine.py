@@ -16,7 +16,11 @@ FLOOR = 0.24
 """Spread added to both sides of a ratio of spreads: 0.6 of 8-bit lightness (He et al. 2019), on Lab's scale of 100."""
 
 STEEPEST = 2.0
-"""Contrast is at most multiplied or divided by this."""
+"""Contrast is at most multiplied by this, that of lightness at most divided by it."""
+
+PALEST = 0.1
+"""Contrast of a and b is at most reduced to this: were it not, what is white beside orange fur would turn blue when the
+fur turns grey."""
 
 RIDGE = 1.0
 """Variance added to both covariances, in Lab units squared."""
@@ -46,7 +50,8 @@ class Affine:
                 (second[:3] - mean.square()).clamp_min(0).sqrt()
                 for mean, second in ((mean_s, second_s), (mean_e, second_e))
             )
-            linear = ((spread_e + FLOOR) / (spread_s + FLOOR)).clamp(1 / STEEPEST, STEEPEST)
+            ratio = ((spread_e + FLOOR) / (spread_s + FLOOR)).clamp_max(STEEPEST)
+            linear = torch.cat([ratio[:1].clamp_min(1 / STEEPEST), ratio[1:].clamp_min(PALEST)])
         return cls(linear, mean_e - _product(linear, mean_s))
 
     def apply(self, lab: Float[Tensor, "3 *place"]) -> Float[Tensor, "3 *place"]:

@@ -78,7 +78,7 @@ def restyle(
     if reach != Reach.GLOBAL and options.luma == "match":
         maps = structure.kept(content, here, maps)
     maps = maps.eased(options.strength, keep_luma=options.luma == "keep")
-    changed = render.changeable(content, field, options, mask)
+    changed = render.changeable(content, options, mask)
     image, gamut_share = render.recoloured(content, maps, changed, snap=options.edge_snap)
     return Styled(image, reach, float(share.mean()), divided, gamut_share, changed)
 

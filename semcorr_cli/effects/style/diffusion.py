@@ -176,10 +176,10 @@ def _finished(
         lightness = rgb_to_lab(original)[:1]
         lab = colours.rows(rows) + texture.rows(rows)
         lab[:1] = lightness if options.luma == "keep" else lab[:1] + lightness - coarse.rows(rows)
-        rgb = lab_to_rgb(lab, clip=False)
-        clipped += float(((rgb < -render.GAMUT_SLACK) | (rgb > 1 + render.GAMUT_SLACK)).any(dim=0).sum())
+        rgb, outside = render.fitted(lab_to_rgb(lab, clip=False))
+        clipped += float(outside.sum())
         share = torch.ones_like(rgb[:1]) if start.changed is None else start.changed[:, rows]
-        result[:, rows] = torch.lerp(original, rgb.clamp_(0, 1), options.strength * share)
+        result[:, rows] = torch.lerp(original, rgb, options.strength * share)
     return Image(result, content.alpha, depth=content.depth), clipped / (content.hw[0] * content.hw[1])
 
 

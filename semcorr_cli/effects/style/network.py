@@ -7,9 +7,9 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
 
-from semcorr_cli.errors import InputError, MissingError
+from semcorr_cli import pretrained
+from semcorr_cli.errors import MissingError
 
 FOLDERS = ("unet", "vae", "scheduler", "text_encoder", "tokenizer")
 
@@ -57,17 +57,10 @@ def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Networks:
         )
     # Networks made in inference mode could not have gradients taken through them.
     with torch.inference_mode(False), torch.no_grad():
-        try:
-            unet = UNet2DConditionModel.from_pretrained(folder / "unet", local_files_only=True, torch_dtype=dtype)
-            vae = AutoencoderKL.from_pretrained(folder / "vae", local_files_only=True)
-            scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
-            encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", local_files_only=True)
-            tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{folder} cannot be read as Stable Diffusion: {reason}") from error
-        words = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
-        silence = encoder(words.input_ids).last_hidden_state
+        unet = pretrained.unet(folder, folder / "unet", dtype)
+        vae = pretrained.part(AutoencoderKL, folder / "vae")
+        scheduler = pretrained.part(DDIMScheduler, folder / "scheduler")
+        silence = pretrained.embedding(folder / "text_encoder", folder / "tokenizer", "")
         for network in (unet, vae):
             network.to(device).eval().requires_grad_(False)
         return Networks(unet, vae, scheduler, silence.to(device, dtype))

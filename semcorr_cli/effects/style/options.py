@@ -26,8 +26,8 @@ class StyleOptions:
     Attributes:
         strength: 0 leaves the content as it is, 1 goes all the way.
         luma: "match" takes the style's lightness too, "keep" leaves the content's.
-        background: "change" restyles everything; "keep" only the content's object: its mask, or else the places that
-            have matches.
+        background: "change" restyles everything; "keep" only the content's object, which its mask and its alpha tell;
+            without either everything is object.
         stats: "meanstd" matches each Lab channel's mean and spread, "cov" their whole covariance.
         edge_snap: colour changes follow the content's edges, against halos.
         reach: how far to follow the matches; None decides by their quality.
@@ -38,7 +38,7 @@ class StyleOptions:
     luma: str = "match"
     background: str = "change"
     stats: str = "meanstd"
-    edge_snap: bool = False
+    edge_snap: bool = True
     reach: Reach | None = None
     seed: int = 0
 

@@ -54,7 +54,16 @@ STAY = 8.0
 """What a shift to the window's rim costs, in Lab units squared."""
 
 DETAIL = 0.6
-"""Share of the content's lightness detail that is added back."""
+"""Share of the content's lightness detail that is added back where the patches have nothing like it."""
+
+LIKENESS_WINDOW = 4.0
+"""Standard deviation of the window over which both details are compared, in pixels of the last level."""
+
+AGREEMENT_RADIUS = 20
+"""Radius in the same pixels of the square over which colours are: coarser than a texture, finer than an object."""
+
+DISAGREEMENT = 15.0
+"""Distance in ΔE, over that square, of the patches from the recoloured content at which they count half."""
 
 DETAIL_WINDOW = 2.0
 """Standard deviation of the blur that parts detail from the rest, in pixels of the last level."""
@@ -106,7 +115,8 @@ def restyle(
             if preview is not None:
                 preview(done, total, partial(_seen, so_far))
     assert so_far is not None
-    image, gamut_share = _finished(content, start, _Patched(_drawn(reader, path), found.there, so_far), path, options)
+    patched = _Patched(_drawn(reader, path), found.there, so_far)
+    image, gamut_share = _finished(content, start, patched, wanted, path, options)
     return replace(start, image=image, gamut_share=gamut_share)
 
 
@@ -119,29 +129,56 @@ class _Patched:
     small: Float[Tensor, "3 g g2"]
 
 
-def _finished(content: Image, start: Styled, found: _Patched, path: Warp, options: StyleOptions) -> tuple[Image, float]:
-    """Lays the patches over the recoloured content where matches are trusted, and their texture over the rest."""
+def _finished(
+    content: Image, start: Styled, found: _Patched, wanted: Float[Tensor, "3 g g2"], path: Warp, options: StyleOptions
+) -> tuple[Image, float]:
+    """Lays the patches over the recoloured content where they are trusted, and their texture over the rest."""
     size: Hw = (found.small.shape[1], found.small.shape[2])
     painted_base = render.Enlarged(blurred(found.small, TEXTURE_WINDOW), content.hw)
     lightness = rgb_to_lab(_resized(content.rgb, size))[:1]
-    lightness_base = render.Enlarged(blurred(lightness, DETAIL_WINDOW), content.hw)
-    trusted = render.trusted(path)
+    smooth = blurred(lightness, DETAIL_WINDOW)
+    lightness_base = render.Enlarged(smooth, content.hw)
+    trust = render.trusted(path.resized(path.source_hw, size)) * _agreement(found.small, wanted)
+    lacking = DETAIL * _lacking(lightness - smooth, found.small[:1] - blurred(found.small[:1], DETAIL_WINDOW))
+    shares = render.Enlarged(torch.cat([trust, lacking * trust]), content.hw)
     result = torch.empty_like(content.rgb)
     clipped = 0.0
     for rows in render.strips(content.hw):
         original = content.rgb[:, rows]
+        trusted, added = shares.rows(rows).split(1)
         painted = rgb_to_lab(search.enlarged(found.aligned, found.shifts, rows.start, rows.stop))
         retained = rgb_to_lab(original)[:1]
         plain = rgb_to_lab(start.image.rgb[:, rows]) + painted - painted_base.rows(rows)
-        lab = torch.lerp(plain, painted, trusted[:, rows])
-        lab[:1] += DETAIL * trusted[:, rows] * (retained - lightness_base.rows(rows))
+        lab = torch.lerp(plain, painted, trusted)
+        lab[:1] += added * (retained - lightness_base.rows(rows))
         if options.luma == "keep":
             lab[:1] = retained
-        rgb = lab_to_rgb(lab, clip=False)
-        clipped += float(((rgb < -render.GAMUT_SLACK) | (rgb > 1 + render.GAMUT_SLACK)).any(dim=0).sum())
+        rgb, outside = render.fitted(lab_to_rgb(lab, clip=False))
+        clipped += float(outside.sum())
         share = torch.ones_like(rgb[:1]) if start.changed is None else start.changed[:, rows]
-        result[:, rows] = torch.lerp(original, rgb.clamp_(0, 1), options.strength * share)
+        result[:, rows] = torch.lerp(original, rgb, options.strength * share)
     return Image(result, content.alpha, depth=content.depth), clipped / (content.hw[0] * content.hw[1])
+
+
+def _agreement(painted: Float[Tensor, "3 g g2"], wanted: Float[Tensor, "3 g g2"]) -> Float[Tensor, "1 g g2"]:
+    """Returns how far the patches' colours are those of the recoloured content: not so where the map is wrong.
+
+    There they would show the style's outlines beside the content's.
+    """
+    side = 2 * AGREEMENT_RADIUS + 1
+    apart = functional.avg_pool2d(painted - wanted, side, 1, AGREEMENT_RADIUS, count_include_pad=False)
+    apart = apart.norm(dim=0, keepdim=True)
+    agreement: Tensor = torch.exp2(-(apart / DISAGREEMENT).square())
+    return agreement
+
+
+def _lacking(detail: Float[Tensor, "1 g g2"], painted: Float[Tensor, "1 g g2"]) -> Float[Tensor, "1 g g2"]:
+    """Returns how unlike the patches' detail is to the content's: 0 where it is there already, 1 where nothing is."""
+    both, own, theirs = blurred(
+        torch.cat([detail * painted, detail.square(), painted.square()]), LIKENESS_WINDOW
+    ).split(1)
+    lacking: Tensor = 1 - (both / (own * theirs).clamp_min(1e-6).sqrt()).clamp(0, 1)
+    return lacking
 
 
 def _drawn(reader: resample.Reader, path: Warp) -> Float[Tensor, "3 h w"]:

@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from semcorr_cli.core import resample
 from semcorr_cli.core.coords import Hw
-from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.effects.style.affine import Affine
+from semcorr_cli.effects.style.moments import blurred
 from semcorr_cli.effects.style.options import StyleOptions
 
 STRIP_PIXELS = 1 << 18
@@ -31,6 +31,9 @@ SNAP_FLATNESS = 1e-3
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 """Shares of linear red, green and blue in luminance (IEC 61966-2-1)."""
+
+FEATHER = 1.0
+"""Standard deviation in pixels of the blur that softens an object's outline."""
 
 GAMUT_SLACK = 0.5 / 255
 """Excess over sRGB that rounding to 8 bits hides."""
@@ -84,12 +87,16 @@ def fitted(rgb: Float[Tensor, "3 h w"]) -> tuple[Float[Tensor, "3 h w"], Bool[Te
 
 
 def changeable(
-    content: Image, field: Correspondence, options: StyleOptions, mask: Float[Tensor, "1 h w"] | None
+    content: Image, options: StyleOptions, mask: Float[Tensor, "1 h w"] | None
 ) -> Float[Tensor, "1 h w"] | None:
-    """Returns the share of the change that each pixel takes; None for all of it everywhere."""
-    if options.background != "keep":
+    """Returns the share of the change that each pixel takes; None for all of it everywhere.
+
+    An object's outline is feathered inwards, so that soft masks stay as they are and nothing outside them changes.
+    """
+    own = content.visible() if options.background == "keep" else None
+    if own is None:
         return mask
-    own = trusted(field.forward).to(content.rgb) if content.mask is None else content.mask
+    own = torch.minimum(own, blurred(own, FEATHER))
     return own if mask is None else own * mask
 
 

@@ -19,8 +19,9 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.effects.style.affine import Affine
 from semcorr_cli.effects.style.moments import Statistics, blurred
 
-FLOOR = 0.955
-"""Correlation of lightness gradients below which maps are eased: 0.95, and a margin for what is not simulated."""
+FLOOR = 0.97
+"""Correlation of lightness gradients below which maps are eased: 0.95, and a margin, for maps that follow edges
+are not simulated."""
 
 SIDE = 512
 """Longer side of the copy on which they are measured."""

@@ -7,7 +7,7 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 from semcorr_cli.core import metrics
 from semcorr_cli.core.features import FeatureMap
 from semcorr_cli.core.image import Image
-from semcorr_cli.effects.style import color, measures
+from semcorr_cli.effects.style import color, measures, render
 from semcorr_cli.effects.style.options import Reach, StyleOptions
 from tests.effects.style.conftest import judged, straight
 from tests.specimens import flat, middle, picture
@@ -96,21 +96,28 @@ def test_nothing_changes_outside_the_mask():
     assert float(difference(styled.image, picture(HW))[mask[0] == 1].mean()) > 2
 
 
-def test_a_kept_background_is_what_has_no_match():
-    field = straight(HW, HW)
-    half = field.forward.with_confidence(lambda xy: (xy[:, 0] < 48).float())
-    field = replace(field, forward=half)
-    changed = difference(
-        color.restyle(picture(HW), picture(HW, 1), field, StyleOptions(background="keep")).image, picture(HW)
-    )
-    assert float(changed[:, 80:].max()) == 0
-    assert float(changed[:, :20].mean()) > 2
-
-
 def test_a_kept_background_is_what_the_source_mask_leaves_out():
     content = replace(picture(HW), mask=middle(HW))
     result = color.restyle(content, picture(HW, 1), straight(HW, HW), StyleOptions(background="keep")).image
-    assert torch.equal(result.rgb[:, :10], content.rgb[:, :10])
+    outside = content.mask[0] == 0
+    assert torch.equal(result.rgb[:, outside], content.rgb[:, outside])
+    assert float(difference(result, content)[~outside].mean()) > 2
+
+
+def test_an_outline_is_feathered_inwards_and_a_soft_one_left():
+    hard = render.changeable(replace(picture(HW), mask=middle(HW)), StyleOptions(background="keep"), None)
+    assert not bool(hard[middle(HW) == 0].any())
+    assert 0.3 < float(hard[middle(HW) == 1].min()) < 0.9
+    assert float(hard.max()) > 0.999
+    ramp = torch.linspace(0, 1, HW[1]).expand(1, *HW)
+    soft = render.changeable(replace(picture(HW), mask=ramp), StyleOptions(background="keep"), None)
+    assert float((soft - ramp).abs().max()) < 0.01
+
+
+def test_a_transparent_picture_is_its_own_mask():
+    content = replace(picture(HW), alpha=middle(HW))
+    changed = color.restyle(content, picture(HW, 1), straight(HW, HW), StyleOptions(background="keep")).changed
+    assert not bool(changed[middle(HW) == 0].any())
 
 
 def test_depth_and_alpha_survive():

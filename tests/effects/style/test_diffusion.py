@@ -8,8 +8,9 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
+from semcorr_cli.core import metrics
 from semcorr_cli.core.warp import Warp
-from semcorr_cli.effects.style import diffusion, network
+from semcorr_cli.effects.style import color, diffusion, network
 from semcorr_cli.effects.style.attention import Frame, Guide
 from semcorr_cli.effects.style.diffusion import DiffusionOptions
 from semcorr_cli.effects.style.network import Networks
@@ -82,6 +83,29 @@ def test_no_strength_is_the_content_and_a_mask_holds(networks):
     result = painted(networks, mask=mask).image.rgb
     assert torch.equal(result[:, mask[0] == 0], picture(HW).rgb[:, mask[0] == 0])
     assert float((result - picture(HW).rgb)[:, mask[0] == 1].abs().mean()) > 0.01
+
+
+def test_depth_alpha_and_a_kept_background_survive(networks):
+    content = replace(picture(HW, alpha=True), mask=middle(HW), depth=16)
+    field = straight(HW, (40, 56))
+    options = StyleOptions(background="keep")
+    result = diffusion.restyle(content, picture((40, 56), 1), field, options, networks, FEW).image
+    assert result.depth == 16
+    assert torch.equal(result.alpha, content.alpha)
+    outside = middle(HW)[0] == 0
+    assert torch.equal(result.rgb[:, outside], content.rgb[:, outside])
+
+
+def test_a_painting_has_the_colours_that_color_gives_whatever_the_autoencoder_shifts(networks):
+    content, style = picture(HW), picture((40, 56), 1)
+    start = color.restyle(content, style, straight(HW, style.hw), StyleOptions())
+    tints = [torch.tensor([0.0, 0.0, 0.0]), torch.tensor([0.2, -0.1, 0.1])]
+    plain = picture(HW, 2).rgb * 0.4 + 0.3
+    results = [
+        diffusion._finished(content, start, plain + tint[:, None, None], StyleOptions())[0].rgb for tint in tints
+    ]
+    shifted = metrics.colour_difference(plain, plain + tints[1][:, None, None]).mean()
+    assert float(metrics.colour_difference(*results).mean()) < 0.25 * float(shifted)
 
 
 def test_it_is_watched_and_holds_on_to_nothing(networks):

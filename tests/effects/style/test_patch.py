@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from kornia.color import rgb_to_lab
 
 from semcorr_cli.core import metrics
 from semcorr_cli.effects.style import patch, search
@@ -43,6 +44,29 @@ def test_texture_is_carried_over():
     result = patch.restyle(flat(HW, 0.5), style, straight(HW, HW), StyleOptions()).image.rgb
     assert float(result[:, 10:-10, 10:-10].std(dim=2).mean()) > 0.1
     assert float(result[:, 10:-10, 10:-10].std(dim=1).mean()) < 0.05
+
+
+def test_a_picture_in_its_own_style_is_itself():
+    image = picture(HW)
+    result = patch.restyle(image, image, straight(HW, HW), StyleOptions()).image
+    assert float(metrics.colour_difference(result.rgb, image.rgb).mean()) < 1
+
+
+def test_patches_of_the_wrong_thing_are_not_trusted_and_texture_is():
+    wanted = torch.full((3, 60, 80), 50.0)
+    texture, other = wanted.clone(), wanted.clone()
+    texture[0, :, ::4] += 30
+    other[0, :, 40:] -= 40
+    assert float(patch._agreement(texture, wanted).min()) > 0.6
+    assert float(patch._agreement(other, wanted)[:, :, 70:].max()) < 0.05
+    assert float(patch._agreement(other, wanted)[:, :, :5].min()) > 0.9
+
+
+def test_detail_that_is_there_is_not_added_again():
+    detail = rgb_to_lab(picture(HW).rgb)[:1] - 50
+    assert float(patch._lacking(detail, detail).max()) < 0.01
+    assert float(patch._lacking(detail, torch.zeros_like(detail)).min()) == 1
+    assert float(patch._lacking(detail, -detail).min()) == 1
 
 
 def test_mask_depth_alpha_and_strength():
