@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from semcorr_cli.core import coords, resample
-from semcorr_cli.core.correspondence import Correspondence
+from semcorr_cli.core.correspondence import Correspondence, Pose
 from semcorr_cli.core.features import FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.quality import Verdict
@@ -155,6 +155,21 @@ def test_flip_never_keeps_the_source_as_it_is() -> None:
     assert not found.pose.mirrored
     assert found.quality.signs.support < turned_over().quality.signs.support
     well_formed(found, whole(), target)
+
+
+@pytest.mark.parametrize(("turns", "angle"), [(1, -90), (2, 180)])
+def test_a_picture_on_its_side_or_head_is_put_upright(turns: int, angle: float) -> None:
+    lying = replace(whole(), rgb=whole().rgb.rot90(turns, (1, 2)).contiguous(), digest=f"{turns} quarters")
+    found = session(flip="never", passes=2).correspond(lying, whole())
+    assert found.pose == Pose(angle=angle)
+    h, w = WHOLE
+
+    def truth(xy: torch.Tensor) -> torch.Tensor:
+        x, y = xy.unbind(dim=-1)
+        return torch.stack([y, w - x] if turns == 1 else [w - x, h - y], dim=-1)
+
+    assert error(found.warp, truth) < 0.02
+    well_formed(found, lying, whole())
 
 
 def test_flip_always_mirrors_even_the_same_picture() -> None:
