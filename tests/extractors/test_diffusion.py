@@ -143,8 +143,10 @@ def test_a_picture_is_the_same_twice_alone_as_in_a_batch_and_different_by_its_se
     images = [picture((60, 80)), picture((80, 60), 1)]
     found = extractor(tiny, "dift", side=64, ensemble=2)
     alone = [found.extract([image])[0].data for image in images]
-    for one, other in zip(alone, extractor(tiny, "dift", side=64, ensemble=2).extract(images), strict=True):
-        assert torch.equal(one, other.data)
+    together = extractor(tiny, "dift", side=64, ensemble=2).extract(images)
+    for image, one, other in zip(images, alone, together, strict=True):
+        assert torch.equal(one, found.extract([image])[0].data)
+        assert torch.allclose(one, other.data, atol=1e-5)
     other_seed = extractor(tiny, "dift", side=64, ensemble=2, seed=1)
     assert not torch.allclose(other_seed.extract([images[0]])[0].data, alone[0], atol=1e-3)
     assert other_seed.recipe != found.recipe

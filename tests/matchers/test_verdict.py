@@ -92,7 +92,7 @@ def test_no_matches_are_poor_whatever_the_other_signs_say(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
 def test_whatever_is_not_good_has_reasons_in_words(name: str, share: float) -> None:
-    found = verdict.judge(Signs(share, share, share, share, 1 - share, 9), name)
+    found = verdict.judge(Signs(share, share, share, share, 1 - share, 9, share, share, 1 - share), name)
     assert 0 <= found.probability <= 1
     assert (found.verdict is Verdict.GOOD) == (found.reasons == ())
     for reason in found.reasons:
