@@ -32,7 +32,7 @@ SCALED = 2
 SHORTLIST = 4
 """Poses that are looked at again, the untouched picture aside."""
 
-UPRIGHT = 1.1
+UPRIGHT = 1.5
 """How many times more agreement a mirrored picture needs, and once more one that is turned or scaled: photographs are
 upright more often than not, and left and right of a symmetric thing are told apart by little."""
 

@@ -58,12 +58,12 @@ def test_the_best_turns_are_tried_at_other_scales() -> None:
 @pytest.mark.parametrize(
     ("other", "needed"),
     [
-        (Pose(angle=18), 1.1),
-        (Pose(scale=0.6), 1.1),
-        (MIRRORED, 1.21),
-        (Pose(True, 36, 1.6), 1.21),
-        (Pose(angle=180), 1.375),
-        (Pose(True, 90), 1.5125),
+        (Pose(angle=18), 1.5),
+        (Pose(scale=0.6), 1.5),
+        (MIRRORED, 2.25),
+        (Pose(True, 36, 1.6), 2.25),
+        (Pose(angle=180), 1.875),
+        (Pose(True, 90), 2.8125),
     ],
 )
 def test_upright_pictures_have_a_start(other: Pose, needed: float) -> None:
