@@ -194,7 +194,9 @@ def _report(styled: "Styled", measures: "Measures", method: Method) -> None:
     elif styled.reach.value == "global":
         out.warn("hardly anything matches: CONTENT as a whole is given the colours of STYLE as a whole")
     if styled.gamut_share > GAMUT_LIMIT:
-        out.warn(f"{100 * styled.gamut_share:.1f} % of the pixels left sRGB and lost saturation; --strength softens that")
+        out.warn(
+            f"{100 * styled.gamut_share:.1f} % of the pixels left sRGB and lost saturation; --strength softens that"
+        )
     out.note(
         f"distance to the style {measures.before:.2f} before, {measures.after:.2f} after ({measures.ratio:.2f} times); "
         f"structure kept {measures.gradient_correlation:.3f}"

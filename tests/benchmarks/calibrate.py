@@ -127,9 +127,11 @@ def main() -> None:
     )
     print(f", plain {auc(held[kinds == 'plain'], y[kinds == 'plain']):.3f}")
     print(f"thresholds: good from {good:.3f}, poor below {POOR:.3f}")
+    rendered = np.isin([r["category"] for r in rows], sorted({pair.category for pair in samples.read(SAMPLES)}))
     for kind in ("plain", "hard"):
-        own = pck[kinds == kind]
-        print(f"  {kind}: PCK@0.10 of the field, per image, {own.mean():.1f} over {len(own)} pairs")
+        for name, chosen in (("of the folder", ~rendered), ("rendered", rendered)):
+            own = pck[(kinds == kind) & chosen]
+            print(f"  PCK@0.10 of the field, per image: {own.mean():.1f} over {len(own)} {kind} pairs {name}")
     for kind in ("plain", "hard", "wrong", "noise", "blank"):
         p, k = probability[kinds == kind], pck[kinds == kind]
         for name, chosen in (
