@@ -11,7 +11,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import nearest, pose, smooth, unfold
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
-from semcorr_cli.matchers.nearest import CycleMatches
+from semcorr_cli.matchers.nearest import CycleMatches, NearestOptions
 from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
 SAME_SUPPORT = 0.5
@@ -94,8 +94,9 @@ class Search:
         """Finds the pose, and the closest map that pays."""
         if self.looks.fine is None:
             return self._with_dear_looks()
-        best = self._posed_best(self.looks.fine)
-        return best.pose, self._closer(self.looks.fine, best)
+        fine, described = self.looks.fine, self.looks.fine.describe(self.target)
+        best = self._posed_best(fine, described)
+        return best.pose, self._closer(best, fine, described)
 
     def _with_dear_looks(self) -> tuple[Pose, Found]:
         """Tries the untouched and the mirrored picture, each looked at once."""
@@ -105,11 +106,10 @@ class Search:
         best = pose.more_supported({turned: entry.support for turned, entry in found.items()}, self.options.margin)
         return best, found[best]
 
-    def _posed_best(self, fine: Look) -> Posed:
+    def _posed_best(self, fine: Look, finely: FeatureStack) -> Posed:
         """Returns the pose in which aligned pictures agree best, with what was found in it."""
         o, looks = self.options, self.looks
-        described, quickly = looks.coarse.describe(self.target), looks.quick.describe(self.target)
-        finely = fine.describe(self.target)
+        described = looks.coarse.describe(self.target)
 
         def twice(turned: Pose) -> Posed:
             first = self._in(turned, looks.coarse, described, o.first)
@@ -119,8 +119,10 @@ class Search:
         untouched = twice(candidates[0])
         if untouched.agreement >= pose.CLEAR_AGREEMENT or len(candidates) == 1:
             return untouched
+        quickly = looks.quick.describe(self.target)
+        roughly = replace(o.nearest, window=0)  # poses are told apart by what agrees, not by fractions of a cell
         shortlist = pose.shortlisted(
-            lambda turned: self._in(turned, looks.quick, quickly, o.rough).support,
+            lambda turned: self._in(turned, looks.quick, quickly, o.rough, roughly).support,
             candidates,
             scales=o.rotate == "auto",
         )
@@ -128,22 +130,29 @@ class Search:
         best = pose.chosen({entry.pose: entry.agreement for entry in posed})
         return next(entry for entry in posed if entry.pose == best)
 
-    def _closer(self, fine: Look, posed: Posed) -> Found:
+    def _closer(self, posed: Posed, fine: Look, described: FeatureStack) -> Found:
         """Makes the further passes that pay: those between pictures of the very same thing."""
-        found, described = posed.found, fine.describe(self.target)
+        found = posed.found
         for _ in range(1, self.options.passes):
             if not found.same_thing:
                 break
             found = self._aligned(posed.pose, found, fine, described, self.options.close)
         return found
 
-    def _in(self, turned: Pose, look: Look, target: FeatureStack, fit: SmoothOptions) -> Found:
-        """Matches the source in a pose."""
+    def _in(
+        self,
+        turned: Pose,
+        look: Look,
+        target: FeatureStack,
+        fit: SmoothOptions,
+        matching: NearestOptions | None = None,
+    ) -> Found:
+        """Matches the source in a pose, as the options say or otherwise."""
         picture = self.source.mirrored() if turned.mirrored else self.source
         if turned.still:
-            return self._found(look, picture, None, target, fit)
-        through = pose.turn_warp(turned, picture.hw)
-        return self._found(look, picture, through, target, fit, name=f"{turned.angle:g}:{turned.scale:g}")
+            return self._found(look, picture, None, target, fit, matching=matching)
+        through, name = pose.turn_warp(turned, picture.hw), f"{turned.angle:g}:{turned.scale:g}"
+        return self._found(look, picture, through, target, fit, name=name, matching=matching)
 
     def _aligned(self, turned: Pose, found: Found, look: Look, target: FeatureStack, fit: SmoothOptions) -> Found:
         """Matches the source, drawn through a map that was found in a pose, with the target."""
@@ -159,6 +168,7 @@ class Search:
         fit: SmoothOptions,
         held: bool = False,
         name: str = "",
+        matching: NearestOptions | None = None,
     ) -> Found:
         """Matches the source, drawn through a warp if there is one, with the target, and fits a map to the matches.
 
@@ -167,8 +177,7 @@ class Search:
         drawn = source if through is None else resample.draw(source, through, mode="bilinear")
         if name and source.digest:
             drawn = replace(drawn, digest=f"{source.digest}:{name}")
-        options = replace(self.options.nearest, window=0) if look is self.looks.quick else self.options.nearest
-        cycle = nearest.match(*look.compare(look.describe(drawn), target), options)
+        cycle = nearest.match(*look.compare(look.describe(drawn), target), matching or self.options.nearest)
         matches = cycle.matches
         if through is not None:
             back = through.at(matches.source)
