@@ -28,7 +28,7 @@ from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
 from semcorr_cli.matchers.support import local_support
 from semcorr_cli.settings import Settings
 
-COARSE, QUICK, FINE = LOOKS = ("coarse", "quick", "fine")
+COARSE, POSING, FINE = LOOKS = ("coarse", "posing", "fine")
 """How a picture can be looked at; see `matchers.looks.Looks`."""
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -117,7 +117,7 @@ class Session:
             found, is_known = self._extractor(look).describe([image])[0], False
         else:
             found, is_known = self._kept(image, look, self._cache)
-        if image.digest:
+        if image.digest and look == COARSE:
             self._from_cache.setdefault(_root(image.digest), is_known)
         return found.seen(image).to(self.device)
 
@@ -146,7 +146,7 @@ class Session:
         count = 0
         cache = self._cache
         small = [self.working(image) if is_matched else image for image in images if image.digest]
-        for look in (COARSE,) if self.spec.quick_options is None or not is_matched else (COARSE, QUICK):
+        for look in (COARSE, POSING) if is_matched else (COARSE,):
             wanted = {FeatureCache.key(self._extractor(look).recipe, image.digest): image for image in small}
             with cache.alone(list(wanted)):
                 missing = {key: image for key, image in wanted.items() if cache.get(key) is None}
@@ -165,8 +165,8 @@ class Session:
     @torch.inference_mode()
     def correspond(self, source: Image, target: Image) -> Correspondence:
         """Finds the correspondence field between two pictures."""
-        coarse, quick, fine = (self._look(look) for look in LOOKS)
-        looks = Looks(coarse, coarse if self.spec.quick_options is None else quick, fine if self.spec.cheap else None)
+        coarse, posing, fine = (self._look(look) for look in LOOKS)
+        looks = Looks(coarse, posing, fine if self.spec.cheap else None)
         return fields.correspond(source, target, looks, self._field, self.options.seed)
 
     @torch.inference_mode()
@@ -224,14 +224,16 @@ class Session:
 
     def _extractor(self, look: str) -> Extractor:
         if look not in self._extractors:
-            spec = self.spec
-            own = {COARSE: spec.options, QUICK: spec.quick_options, FINE: spec.fine_options}[look]
+            spec, own = self.spec, {COARSE: self.spec.options, FINE: self.spec.fine_options}.get(look)
+            options, given = self._told(own or spec.options), self._weights
+            if look == POSING:
+                spec, options, given = extractors.POSING, extractors.POSING.options, extractors.POSING.places(Path())
             self._extractors[look] = build(
                 spec,
-                options=self._told(own or spec.options),
-                weights=self._weights,
+                options=options,
+                weights=given,
                 device=self.device,
-                dtype=self.dtype,
+                dtype=self.dtype if look != POSING else torch.float32,
                 seed=self.options.seed,
                 remember=self._cache.remember if self._cache else None,
             )

@@ -66,4 +66,4 @@ def correspondence(warp: Warp) -> Correspondence:
 
 def quality(matches: int) -> Quality:
     """Returns the best quality there is."""
-    return Quality(Verdict.GOOD, 1.0, (), Signs(1.0, 1.0, 1.0, 1.0, 0.0, matches, 1.0, 1.0, 0.0))
+    return Quality(Verdict.GOOD, 1.0, (), Signs(1.0, 1.0, 1.0, 1.0, 0.0, matches, 1.0, 1.0, 0.0, 1.0))

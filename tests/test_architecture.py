@@ -18,7 +18,7 @@ ALLOWED = {
     "effects": {"effects", "pretrained", "core", "errors"},
     "datasets": {"datasets", "core", "errors"},
     "io": {"io", "core", "errors", "settings"},
-    "training": {"training", "extractors", "datasets", "io", "core", "errors"},
+    "training": {"training", "extractors", "matchers", "datasets", "io", "core", "errors"},
     "weights": {"extractors", "io", "settings", "errors"},
     "session": {"weights", "extractors", "matchers", "effects", "core", "io", "settings", "errors"},
     "batch": {"batch", "io", "errors"},

@@ -1,6 +1,7 @@
-"""`semcorr train`: the network of the built-in extractor, from scratch or fine-tuned, on a folder of pictures."""
+"""`semcorr train`: the networks of the package, from scratch or fine-tuned, on a folder of pictures."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from semcorr_cli.errors import MissingError, OutputError, UsageError
 if TYPE_CHECKING:
     from semcorr_cli.extractors.network import DescriptorNet
     from semcorr_cli.training.options import TrainOptions
+    from semcorr_cli.training.pictures import Pictures
 
 SCRATCH_STEPS = 10_000
 """Steps of a run from scratch: those of the shipped weights."""
@@ -23,6 +25,9 @@ TUNING_STEPS = 600
 
 WEIGHTS = "weights.safetensors"
 """What a run leaves for `--weights builtin=…`."""
+
+RELATION = "relation.safetensors"
+"""What a run with --relation leaves."""
 
 
 def train(
@@ -57,6 +62,13 @@ def train(
         typer.Option("--set", metavar="NAME=VALUE", help="Change the recipe: views.turn=20.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
+    relation: Annotated[
+        bool,
+        typer.Option(
+            "--relation",
+            help="Train the network that tells poses instead; its file is RUN/relation.safetensors.",
+        ),
+    ] = False,
     *,
     options: TalkOptions,
 ) -> None:
@@ -67,6 +79,7 @@ def train(
         semcorr match heron.jpg crane.jpg --features builtin --weights builtin=birds-run/weights.safetensors
         semcorr train caltech101 --run run --without okapi --develop caltech_kps
         semcorr train caltech101 --run run
+        semcorr train caltech101 --run run --relation
 
     Trains the network of the built-in extractor on PICTURES, on the CPU. Pictures of one sub-folder should show the
     same kind of thing, facing the same way; pictures that lie beside the sub-folders need not. Ctrl-C saves and stops;
@@ -85,6 +98,9 @@ def train(
     out.say(f"reading {pictures}")
     everything = read_folder(pictures, run / "pictures", recipe.side, without or (), loose or ())
     everything = rendered.join(everything, renders or ())
+    if relation:
+        _train_relation(everything, run, steps, seed)
+        return
     trainer = Trainer(everything, recipe, run, origin)
     counts = f"{len(everything.hw)} pictures in {len(everything.names)} categories"
     out.say(f"{counts}, from step {trainer.step} to {recipe.steps}")
@@ -101,9 +117,25 @@ def train(
         raise KeyboardInterrupt
 
 
-def _recipe(steps: int | None, tuning: bool, seed: int, settings: list[str]) -> "TrainOptions":
-    from dataclasses import replace
+def _train_relation(pictures: "Pictures", run: Path, steps: int | None, seed: int) -> None:
+    """Trains the network that tells what two pictures are to each other; see `training.relations`."""
+    from semcorr_cli.extractors.network import load_network
+    from semcorr_cli.training import relations
+    from semcorr_cli.training.relations import RelationTraining
 
+    out, recipe = output.current(), RelationTraining(seed=seed)
+    recipe = recipe if steps is None else replace(recipe, steps=steps)
+    network = load_network(_weights("builtin"))
+    with out.bar(recipe.views(len(pictures.hw)), "views") as advance:
+        described = relations.describe(pictures, network, recipe, lambda done: advance(done, ""))
+    with out.bar(recipe.steps, "steps") as advance:
+        trained = relations.train(described, pictures.loose, recipe, lambda done, off: advance(done, f"loss {off:.2f}"))
+    relations.write(trained, run / RELATION, {"steps": str(recipe.steps), "seed": str(seed)})
+    out.made(str(run / RELATION), None)
+    out.result.update(steps=recipe.steps, pictures=len(pictures.hw))
+
+
+def _recipe(steps: int | None, tuning: bool, seed: int, settings: list[str]) -> "TrainOptions":
     from semcorr_cli.training.options import TrainOptions, changed, fine_tuning
 
     count = steps or (TUNING_STEPS if tuning else SCRATCH_STEPS)

@@ -27,6 +27,7 @@ def field_as_json(field: "Correspondence") -> dict[str, Any]:
             "agreement": round(signs.agreement, 4),
             "consistency": round(signs.consistency, 4),
             "swapped": round(signs.swapped, 4),
+            "kin": round(signs.kin, 4),
         },
         "pose": {"mirrored": field.pose.mirrored, "angle": field.pose.angle, "scale": field.pose.scale},
     }

@@ -34,6 +34,8 @@ class Signs:
             twentieth of its side.
         swapped: share of the matches' weight that agrees with one mirrored map rather than with the smooth one: left
             and right of a symmetric thing taken for each other.
+        kin: estimated chance that the pictures show one kind of thing, told from a look at them rather than from the
+            matches; of two that do, in poses or lights that hide it, too, it may be small.
     """
 
     cycle_rate: float
@@ -45,6 +47,7 @@ class Signs:
     agreement: float
     consistency: float
     swapped: float
+    kin: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,6 @@ SPECS: tuple[ExtractorSpec, ...] = (
         licence="Apache-2.0",
         version=2,
         packaged="builtin.safetensors",
-        quick_options=BuiltinOptions(side=240, scales=(0.8,)),
         fine_options=BuiltinOptions(sift_weight=1.0, sift_patches=(32, 64, 128)),
         cheap=True,
     ),
@@ -167,3 +166,9 @@ def find(name: str) -> ExtractorSpec | None:
     return next(
         (spec for spec in SPECS if name in (spec.name, spec.preset or spec.name, f"{spec.family}:{spec.preset}")), None
     )
+
+
+POSING = replace(
+    next(spec for spec in SPECS if spec.name == "builtin"), options=BuiltinOptions(side=240, scales=(0.8,))
+)
+"""How pictures are described for telling their poses apart, whatever they are matched by."""

@@ -24,7 +24,6 @@ class ExtractorSpec:
         preset: name of the published recipe that the row stands for; `--features` takes it too.
         models: weights needed from elsewhere; empty when there are none.
         packaged: name of the file of weights that lies beside this one; empty when there is none.
-        quick_options: options for telling poses apart; None for the same as for matching.
         fine_options: options for describing aligned pictures, with less context; None for the same too.
         cheap: features take well under a second on a CPU, so that poses may be searched and features re-extracted.
         window: half-width in cells of the window in which soft-argmax places a match; None for the matcher's own.
@@ -41,7 +40,6 @@ class ExtractorSpec:
     preset: str = ""
     models: tuple[Model, ...] = ()
     packaged: str = ""
-    quick_options: ExtractorOptions | None = None
     fine_options: ExtractorOptions | None = None
     cheap: bool = False
     window: int | None = None

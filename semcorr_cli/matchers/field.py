@@ -12,13 +12,13 @@ import torch
 
 from semcorr_cli.core import coords, resample
 from semcorr_cli.core.coords import Hw
-from semcorr_cli.core.correspondence import Correspondence, Pose
+from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.quality import Signs
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import smooth, unfold, verdict
 from semcorr_cli.matchers.looks import FieldOptions, Looks
-from semcorr_cli.matchers.search import Found, Search
+from semcorr_cli.matchers.search import Search, Sought
 from semcorr_cli.matchers.support import local_support
 
 PROBES = 32
@@ -40,12 +40,13 @@ def correspond(source: Image, target: Image, looks: Looks, options: FieldOptions
     """
     small_s = resample.shrink(source, options.side)
     small_t = resample.shrink(target, options.side)
-    turned, found = Search(looks, options, small_s, small_t, seed).run()
-    return _finished(found, source.hw, target.hw, turned, options.calibration, seed)
+    sought = Search(looks, options, small_s, small_t, seed).run()
+    return _finished(sought, source.hw, target.hw, options.calibration, seed)
 
 
-def _finished(found: Found, source_hw: Hw, target_hw: Hw, turned: Pose, calibration: str, seed: int) -> Correspondence:
+def _finished(sought: Sought, source_hw: Hw, target_hw: Hw, calibration: str, seed: int) -> Correspondence:
     """Fits both directions at full size, drops outliers, and judges."""
+    found, turned = sought.found, sought.pose
     matches = found.cycle.matches.resized(source_hw, target_hw)
     options = found.fit.options
     there = smooth.fit(matches, options, torch.Generator().manual_seed(seed))
@@ -65,6 +66,7 @@ def _finished(found: Found, source_hw: Hw, target_hw: Hw, turned: Pose, calibrat
         agreement=found.agreement,
         consistency=_consistency(warp, forward),
         swapped=smooth.mirrored_share(there, torch.Generator().manual_seed(seed)),
+        kin=sought.related.kin,
     )
     found_so = Correspondence(kept, warp, forward, verdict.judge(signs, calibration), replace(turned, mirrored=False))
     return found_so.source_mirrored() if turned.mirrored else found_so

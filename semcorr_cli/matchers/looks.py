@@ -31,13 +31,13 @@ class Looks:
 
     Attributes:
         coarse: for the first matches.
-        quick: cheaply, for telling poses apart.
-        fine: for the aligned passes, with less context; None when describing is dear: then no turns are tried and no
-            second pass is made.
+        posing: for telling poses apart; whatever the others are, this is the one that `matchers.relation` knows.
+        fine: for the aligned passes, with less context; None when describing is dear: then only the likeliest pose is
+            tried and no second pass is made.
     """
 
     coarse: Look
-    quick: Look
+    posing: Look
     fine: Look | None
 
 
@@ -49,10 +49,7 @@ class FieldOptions:
         flip: "auto" tries the mirrored source, "never" does not, "always" takes it.
         rotate: "auto" tries rotated and scaled sources where describing is cheap, "never" does not; a number of degrees
             has the source turned counter-clockwise by so much and tries nothing else.
-        margin: how many times more support the mirrored source must have than the untouched one, where pictures are
-            looked at but once.
         nearest: how matches are found.
-        rough: the fits by which poses are told apart.
         first: the fit to the first matches.
         second: the fit to the matches of the aligned pictures.
         close: the fits of further passes, for pictures that show the same thing.
@@ -63,9 +60,7 @@ class FieldOptions:
 
     flip: str = "auto"
     rotate: str = "auto"
-    margin: float = 1.5
     nearest: NearestOptions = NearestOptions()
-    rough: SmoothOptions = SmoothOptions(knots=6, steps=6, hypotheses=200, refined=1, rows=500)
     first: SmoothOptions = SmoothOptions()
     second: SmoothOptions = SmoothOptions(
         knots=10, scale_start=0.1, scale_end=0.03, smoothing_start=1e-2, smoothing_end=1e-4

@@ -1,13 +1,13 @@
-"""Which way the source must be turned before it looks like the target, found by trying.
+"""Which way the source must be turned before it looks like the target.
 
-Descriptors are not invariant to mirroring, nor those of most extractors to rotation and scale. Turned pictures are
-drawn, described cheaply and matched; those whose matches agree best with one smooth map are looked at again through
-that map, with the finest descriptors there are, and what agrees best then wins. The first sign alone is too weak: a
-wrong pose loses its support when the pictures are aligned by it, the right one gains.
+Descriptors are not invariant to mirroring, nor those of most extractors to rotation and scale. Which poses are likely
+is told from a cheap look at both pictures (`matchers.relation`); the likeliest are matched with the target, and matched
+again through the maps that were found, with the finest descriptors there are. What is likely and agrees best then wins.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -16,37 +16,32 @@ from torch import Tensor
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.correspondence import Pose
 from semcorr_cli.core.warp import Warp
+from semcorr_cli.matchers.relation import Relation
 
-ANGLES = (18.0, -18.0, 36.0, -36.0)
-"""Turns that are tried, in degrees; descriptors and fits bear half of the steps between them."""
+ANGLES = (0.0, 30.0, -30.0)
+"""Turns, in degrees, in which the source is looked at to tell its pose."""
 
 QUARTERS = (90.0, -90.0, 180.0)
-"""Turns of pictures that lie on their side or stand on their head."""
+"""Turns in which it is looked at too, for pictures on their side or head."""
 
-SCALES = (0.6, 1.6)
-"""Enlargements that are tried on the best of the turned pictures."""
+FALLEN = 1.5
+"""How many times more cells must have found each other in such a turn than in any upright one, for others to be sought
+about it. Of upright pairs of photographs none had more than 1.4 times as many."""
 
-SCALED = 2
-"""Turned pictures that are tried at other scales too."""
+SHORTLIST = 2
+"""Poses that are matched, the untouched picture aside; with four, no more parts are found."""
 
-SHORTLIST = 4
-"""Poses that are looked at again, the untouched picture aside."""
-
-UPRIGHT = 1.5
-"""How many times more agreement a mirrored picture needs, and once more one that is turned or scaled: photographs are
-upright more often than not, and left and right of a symmetric thing are told apart by little."""
-
-FALLEN = 1.25
-"""How many times more agreement still a quarter turn needs."""
-
-CLEAR_AGREEMENT = 0.2
+CLEAR_AGREEMENT = 0.3
 """Agreement of the untouched pictures from which no other pose is tried."""
 
-CLEAR_SUPPORT = 0.45
-"""Support that no wrong pose reaches: from here on a mirrored picture need not win by the full margin."""
+BELIEF = 1.5
+"""Power of a pose's probability by which its agreement is weighed."""
 
-CLEAR_MARGIN = 1.05
-"""How many times more support such a picture must have."""
+MIRRORED = 2.0
+"""How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""
+
+TURNED = 1.35
+"""How many times more one that is turned or scaled needs: photographs are upright more often than not."""
 
 
 def turn_warp(turned: Pose, hw: Hw) -> Warp:
@@ -68,57 +63,81 @@ def turn_warp(turned: Pose, hw: Hw) -> Warp:
     return Warp.sampled(field, hw, canvas)
 
 
-def turns(flip: str, rotate: str) -> list[Pose]:
-    """Returns the poses to begin with, the one that is not turned first.
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The poses that may be tried.
 
-    Args:
+    Attributes:
         flip: "auto" has the mirrored picture tried too, "never" not, "always" nothing else.
-        rotate: "auto" has rotated ones tried too, "never" not; a number of degrees, nothing else.
+        rotate: "auto" has rotated and scaled ones tried too, "never" not; a number of degrees, nothing else.
     """
-    mirrored = (False, True) if flip == "auto" else (flip == "always",)
-    if rotate == "auto":
-        angles: tuple[float, ...] = (0.0, *ANGLES, *QUARTERS)
-    else:
-        angles = (0.0 if rotate == "never" else float(rotate),)
-    return [Pose(over, angle) for over in mirrored for angle in angles]
+
+    flip: str = "auto"
+    rotate: str = "auto"
+
+    @property
+    def angle(self) -> float:
+        """By how much the source is turned at any rate."""
+        return 0.0 if self.rotate in ("auto", "never") else float(self.rotate)
+
+    @property
+    def first(self) -> Pose:
+        """The one to begin with."""
+        return Pose(self.flip == "always", self.angle)
+
+    def poses(self, base: float = 0.0) -> list[Pose]:
+        """Returns the poses to look at, as turns of the source as it is at any rate, the first one first.
+
+        Args:
+            base: turn, in degrees, that the others are about.
+        """
+        angles = ANGLES if self.rotate == "auto" else (0.0,)
+        return [Pose(side, base + angle) for side in self._sides for angle in angles]
+
+    @property
+    def quarters(self) -> list[Pose]:
+        """The same for pictures on their side or head, without the turns about them."""
+        return [Pose(side, angle) for side in self._sides for angle in QUARTERS if self.rotate == "auto"]
+
+    @property
+    def _sides(self) -> tuple[bool, ...]:
+        return (False, True) if self.flip == "auto" else (self.flip == "always",)
+
+    def drawn(self, turned: Pose) -> Pose:
+        """Returns the pose to draw the source in for it to be turned so beside what it is turned at any rate."""
+        return replace(turned, angle=self.angle + turned.angle)
+
+    def likely(self, related: Relation, count: int) -> list[Pose]:
+        """Returns the likeliest poses to draw the source in, the likeliest first.
+
+        Args:
+            related: what the source, turned as it is at any rate, is to the target.
+            count: poses at most.
+        """
+        if self.rotate == "auto":
+            return related.likely(count)
+        return [self.drawn(turned) for turned in sorted(self.poses(), key=lambda it: -related.log_probability(it))][
+            :count
+        ]
+
+    def log_probability(self, turned: Pose, related: Relation) -> float:
+        """Returns the log-probability of a pose to draw the source in; see `likely`."""
+        return related.log_probability(replace(turned, angle=turned.angle - self.angle))
 
 
-def shortlisted(support: Callable[[Pose], float], candidates: Iterable[Pose], *, scales: bool) -> list[Pose]:
-    """Returns the poses that are worth a second look, the most supported first.
+def chosen(agreement: Mapping[Pose, float], related: Relation, allowed: Allowed) -> Pose:
+    """Returns the pose that is likely and in which the pictures agree best.
 
     Args:
-        support: how well a pose's matches agree with one smooth map; called once a pose.
-        candidates: poses to begin with.
-        scales: try the best of them at other scales too.
+        agreement: of the poses that were matched.
+        related: what the source is to the target.
+        allowed: the poses that may be tried.
     """
-    values = {candidate: support(candidate) for candidate in candidates}
-    best = sorted(values, key=lambda candidate: -values[candidate])[:SCALED]
-    if scales:
-        for pose in (Pose(turned.mirrored, turned.angle, scale) for turned in best for scale in SCALES):
-            values[pose] = support(pose)
-    return sorted(values, key=lambda candidate: -values[candidate])[:SHORTLIST]
 
-
-def chosen(agreement: Mapping[Pose, float]) -> Pose:
-    """Returns the pose with the most agreement, upright ones being given a start."""
-
-    def weighed(pose: Pose) -> float:
-        handicap = UPRIGHT**pose.mirrored * UPRIGHT ** (pose.mirrored or not pose.still)
-        return agreement[pose] / (handicap * FALLEN ** (pose.angle in QUARTERS))
+    def weighed(turned: Pose) -> float:
+        start = MIRRORED if turned.mirrored else 1.0
+        if turned.angle != allowed.angle or turned.scale != 1:
+            start *= TURNED
+        return agreement[turned] * math.exp(BELIEF * allowed.log_probability(turned, related)) / start
 
     return max(agreement, key=weighed)
-
-
-def more_supported(support: Mapping[Pose, float], margin: float) -> Pose:
-    """Returns the mirrored or the untouched one of two poses that were looked at but once.
-
-    Args:
-        support: of the untouched picture first.
-        margin: how many times more support the other one must have.
-    """
-    first, *others = support
-    for other in others:
-        needed = margin if support[other] < CLEAR_SUPPORT else min(margin, CLEAR_MARGIN)
-        if support[other] > needed * support[first]:
-            return other
-    return first

@@ -1,17 +1,20 @@
 """The steps of a correspondence field that look at pictures: which pose, which matches, which map."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
 
 from semcorr_cli.core import coords, resample
 from semcorr_cli.core.correspondence import Pose
-from semcorr_cli.core.features import FeatureStack
+from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Warp
-from semcorr_cli.matchers import nearest, pose, smooth, unfold
+from semcorr_cli.matchers import nearest, pose, relation, smooth, unfold
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
-from semcorr_cli.matchers.nearest import CycleMatches, NearestOptions
+from semcorr_cli.matchers.nearest import CycleMatches
+from semcorr_cli.matchers.pose import Allowed
+from semcorr_cli.matchers.relation import Relation
 from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
 SAME_SUPPORT = 0.5
@@ -72,6 +75,21 @@ class Posed:
         return 0.0 if self.second is None else self.second.agreement
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sought:
+    """What a search comes to.
+
+    Attributes:
+        pose: in which the source looks like the target.
+        found: matches and map.
+        related: what the source is to the target, at a glance.
+    """
+
+    pose: Pose
+    found: Found
+    related: Relation
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """A search for the field between two working copies.
@@ -90,23 +108,31 @@ class Search:
     target: Image
     seed: int
 
-    def run(self) -> tuple[Pose, Found]:
+    @property
+    def allowed(self) -> Allowed:
+        """The poses that may be tried."""
+        return Allowed(self.options.flip, self.options.rotate)
+
+    def run(self) -> Sought:
         """Finds the pose, and the closest map that pays."""
         if self.looks.fine is None:
             return self._with_dear_looks()
         fine, described = self.looks.fine, self.looks.fine.describe(self.target)
-        best = self._posed_best(fine, described)
-        return best.pose, self._closer(best, fine, described)
+        best, related = self._posed_best(fine, described)
+        return Sought(best.pose, self._closer(best, fine, described), related)
 
-    def _with_dear_looks(self) -> tuple[Pose, Found]:
-        """Tries the untouched and the mirrored picture, each looked at once."""
+    def _with_dear_looks(self) -> Sought:
+        """Looks once at the picture as it is, and at it in its likeliest pose."""
         described = self.looks.coarse.describe(self.target)
-        candidates = pose.turns(self.options.flip, "never" if self.options.rotate == "auto" else self.options.rotate)
-        found = {turned: self._in(turned, self.looks.coarse, described, self.options.first) for turned in candidates}
-        best = pose.more_supported({turned: entry.support for turned, entry in found.items()}, self.options.margin)
-        return best, found[best]
+        related = self._related()
+        found = {
+            turned: self._in(turned, self.looks.coarse, described, self.options.first)
+            for turned in dict.fromkeys([self.allowed.first, *self.allowed.likely(related, 1)])
+        }
+        best = pose.chosen({turned: entry.support for turned, entry in found.items()}, related, self.allowed)
+        return Sought(best, found[best], related)
 
-    def _posed_best(self, fine: Look, finely: FeatureStack) -> Posed:
+    def _posed_best(self, fine: Look, finely: FeatureStack) -> tuple[Posed, Relation]:
         """Returns the pose in which aligned pictures agree best, with what was found in it."""
         o, looks = self.options, self.looks
         described = looks.coarse.describe(self.target)
@@ -115,20 +141,38 @@ class Search:
             first = self._in(turned, looks.coarse, described, o.first)
             return Posed(turned, first, self._aligned(turned, first, fine, finely, o.second))
 
-        candidates = pose.turns(o.flip, o.rotate)
-        untouched = twice(candidates[0])
-        if untouched.agreement >= pose.CLEAR_AGREEMENT or len(candidates) == 1:
-            return untouched
-        quickly = looks.quick.describe(self.target)
-        roughly = replace(o.nearest, window=0)  # poses are told apart by what agrees, not by fractions of a cell
-        shortlist = pose.shortlisted(
-            lambda turned: self._in(turned, looks.quick, quickly, o.rough, roughly).support,
-            candidates,
-            scales=o.rotate == "auto",
-        )
-        posed = [untouched] + [twice(turned) for turned in shortlist if turned != untouched.pose]
-        best = pose.chosen({entry.pose: entry.agreement for entry in posed})
-        return next(entry for entry in posed if entry.pose == best)
+        untouched = twice(self.allowed.first)
+        is_clear = untouched.agreement >= pose.CLEAR_AGREEMENT
+        related = self._related(is_clear=is_clear)
+        if is_clear:
+            return untouched, related
+        likely = self.allowed.likely(related, pose.SHORTLIST)
+        posed = [untouched] + [twice(turned) for turned in likely if turned != untouched.pose]
+        best = pose.chosen({entry.pose: entry.agreement for entry in posed}, related, self.allowed)
+        return next(entry for entry in posed if entry.pose == best), related
+
+    def _related(self, *, is_clear: bool = False) -> Relation:
+        """Tells what the source, turned as it is at any rate, is to the target.
+
+        Args:
+            is_clear: the pose is known; one look will do.
+        """
+        allowed, look = self.allowed, self.looks.posing
+        described = look.describe(self.target)
+        target = look.compare(described, described)[1]
+
+        def looked_at(poses: Iterable[Pose]) -> dict[Pose, FeatureMap]:
+            stacks = {turned: look.describe(self._drawn(allowed.drawn(turned))) for turned in poses}
+            return {turned: look.compare(stack, described)[0] for turned, stack in stacks.items()}
+
+        if is_clear:
+            return relation.relate(looked_at(allowed.poses()[:1]), target)
+        upright, lying = looked_at(allowed.poses()), looked_at(allowed.quarters)
+        met = {turned: relation.mutual(features, target) for turned, features in (upright | lying).items()}
+        best = max(met, key=lambda turned: met[turned])
+        if best in lying and met[best] > pose.FALLEN * max(met[turned] for turned in upright):
+            upright = looked_at(allowed.poses(best.angle))
+        return relation.relate(upright, target)
 
     def _closer(self, posed: Posed, fine: Look, described: FeatureStack) -> Found:
         """Makes the further passes that pay: those between pictures of the very same thing."""
@@ -139,49 +183,44 @@ class Search:
             found = self._aligned(posed.pose, found, fine, described, self.options.close)
         return found
 
-    def _in(
-        self,
-        turned: Pose,
-        look: Look,
-        target: FeatureStack,
-        fit: SmoothOptions,
-        matching: NearestOptions | None = None,
-    ) -> Found:
-        """Matches the source in a pose, as the options say or otherwise."""
-        picture = self.source.mirrored() if turned.mirrored else self.source
+    def _in(self, turned: Pose, look: Look, target: FeatureStack, fit: SmoothOptions) -> Found:
+        """Matches the source in a pose."""
+        through = None if turned.still else pose.turn_warp(turned, self.source.hw)
+        return self._found(look, self._drawn(turned), through, target, fit)
+
+    def _drawn(self, turned: Pose) -> Image:
+        """Draws the source in a pose; it has a digest, as other targets will ask for it too."""
+        picture = self._side(turned)
         if turned.still:
-            return self._found(look, picture, None, target, fit, matching=matching)
-        through, name = pose.turn_warp(turned, picture.hw), f"{turned.angle:g}:{turned.scale:g}"
-        return self._found(look, picture, through, target, fit, name=name, matching=matching)
+            return picture
+        drawn = resample.draw(picture, pose.turn_warp(turned, picture.hw), mode="bilinear")
+        return replace(drawn, digest=f"{picture.digest}:{turned.angle:g}:{turned.scale:g}" if picture.digest else "")
+
+    def _side(self, turned: Pose) -> Image:
+        """Returns the source mirrored or not, which the coordinates of what is found in a pose are those of."""
+        return self.source.mirrored() if turned.mirrored else self.source
 
     def _aligned(self, turned: Pose, found: Found, look: Look, target: FeatureStack, fit: SmoothOptions) -> Found:
         """Matches the source, drawn through a map that was found in a pose, with the target."""
-        picture = self.source.mirrored() if turned.mirrored else self.source
-        return self._found(look, picture, unfold.unfold(found.fit).warp, target, fit, held=True)
+        through = unfold.unfold(found.fit).warp
+        drawn = resample.draw(self._side(turned), through, mode="bilinear")
+        return self._found(look, drawn, through, target, fit, held=True)
 
     def _found(
         self,
         look: Look,
-        source: Image,
+        drawn: Image,
         through: Warp | None,
         target: FeatureStack,
         fit: SmoothOptions,
         held: bool = False,
-        name: str = "",
-        matching: NearestOptions | None = None,
     ) -> Found:
-        """Matches the source, drawn through a warp if there is one, with the target, and fits a map to the matches.
-
-        A warp that other targets will ask for too has a name, so that the drawn picture need not be described again.
-        """
-        drawn = source if through is None else resample.draw(source, through, mode="bilinear")
-        if name and source.digest:
-            drawn = replace(drawn, digest=f"{source.digest}:{name}")
-        cycle = nearest.match(*look.compare(look.describe(drawn), target), matching or self.options.nearest)
-        matches = cycle.matches
+        """Matches the source, drawn through a warp if there is one, with the target, and fits a map to the matches."""
+        cycle = nearest.match(*look.compare(look.describe(drawn), target), self.options.nearest)
+        matches, hw = cycle.matches, self.source.hw
         if through is not None:
             back = through.at(matches.source)
-            size = coords.wh(source.hw, back)
+            size = coords.wh(hw, back)
             inside = ((back >= 0) & (back <= size)).all(dim=-1)
             score = matches.score * inside
             if held:
@@ -189,6 +228,6 @@ class Search:
                     target.image_hw, back
                 )
                 score = score * torch.exp(-0.5 * (shift.norm(dim=-1) / HELD) ** 2)
-            matches = replace(matches, source=back, score=score, source_hw=source.hw)
+            matches = replace(matches, source=back, score=score, source_hw=hw)
         generator = torch.Generator().manual_seed(self.seed)
         return Found(replace(cycle, matches=matches), smooth.fit(matches, fit, generator))

@@ -25,6 +25,7 @@ WORDS = {
     "agreement": "aligned by the map, the pictures are not alike",
     "consistency": "the maps of the two directions contradict each other",
     "unswapped": "left and right may have been taken for each other",
+    "kin": "the pictures may not show the same kind of thing",
 }
 """What a low value of each sign says in words, in the order in which reasons are given."""
 
@@ -86,6 +87,7 @@ def values_of(signs: Signs) -> dict[str, float]:
         "agreement": math.sqrt(signs.agreement),
         "consistency": signs.consistency,
         "unswapped": 1 - signs.swapped,
+        "kin": signs.kin,
     }
 
 

@@ -113,7 +113,7 @@ def corrupted(there: Warp, back: Warp, jitter: float, outliers: float, generator
         torch.cat([centres, rows[1][0]]), torch.cat([rows[0][0], centres]), torch.cat([rows[0][1], rows[1][1]]), hw, hw
     )
     rate = float(sum(rates) / 2)
-    quality = Quality(Verdict.GOOD, 1.0, (), Signs(rate, rate, rate, rate, 0.0, len(matches), rate, rate, 0.0))
+    quality = Quality(Verdict.GOOD, 1.0, (), Signs(rate, rate, rate, rate, 0.0, len(matches), rate, rate, 0.0, rate))
     return Correspondence(matches, back, there, quality, Pose())
 
 

@@ -12,8 +12,7 @@ def halved(options: ExtractorOptions | None) -> ExtractorOptions | None:
 
 
 def small(spec: ExtractorSpec) -> ExtractorSpec:
-    quick, fine = halved(spec.quick_options), halved(spec.fine_options)
-    return replace(spec, options=halved(spec.options), quick_options=quick, fine_options=fine)
+    return replace(spec, options=halved(spec.options), fine_options=halved(spec.fine_options))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ HWS = ((150, 130), (97, 211), (120, 120), (375, 500), (200, 64), (90, 91), (333,
 
 
 def called(verdict: Verdict, probability: float) -> Quality:
-    return Quality(verdict, probability, (), Signs(1.0, 1.0, 1.0, 1.0, 0.0, 9, 1.0, 1.0, 0.0))
+    return Quality(verdict, probability, (), Signs(1.0, 1.0, 1.0, 1.0, 0.0, 9, 1.0, 1.0, 0.0, 1.0))
 
 
 def scored(

@@ -50,7 +50,7 @@ def field(source_hw: tuple[int, int] = HW, target_hw: tuple[int, int] = HW, shif
     source = torch.tensor([[0.5, 0.5], [10.25, 20.5]])
     target = torch.tensor([[1.5, 2.5], [13.0, 7.123456]])
     matches = Matches(source, target, torch.tensor([1.0, 0.25]), source_hw, target_hw)
-    quality = Quality(Verdict.GOOD, 1.0, (), Signs(1.0, 1.0, 1.0, 1.0, 0.0, 2, 1.0, 1.0, 0.0))
+    quality = Quality(Verdict.GOOD, 1.0, (), Signs(1.0, 1.0, 1.0, 1.0, 0.0, 2, 1.0, 1.0, 0.0, 1.0))
     return Correspondence(matches, warp, Warp.identity(target_hw, source_hw), quality, Pose())
 
 

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -8,14 +8,14 @@ from torch.nn.functional import interpolate
 
 from semcorr_cli.core import coords, resample
 from semcorr_cli.core.correspondence import Correspondence, Pose
-from semcorr_cli.core.features import FeatureStack
+from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.quality import Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import field as fields
 from semcorr_cli.matchers import smooth
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
-from semcorr_cli.session import Session, SessionOptions
+from semcorr_cli.session import POSING, Session, SessionOptions
 from semcorr_cli.settings import Settings
 from tests.specimens import Field, cut, flat, mapped, middle, picture
 
@@ -245,17 +245,26 @@ def test_sizes_and_shapes_may_differ(source_hw: tuple[int, int], target_hw: tupl
     well_formed(found, source, target)
 
 
-@pytest.mark.parametrize(("flip", "calls"), [("never", 2), ("auto", 3), ("always", 2)])
-def test_a_dear_extractor_describes_each_orientation_once(flip: str, calls: int) -> None:
+@pytest.mark.parametrize(
+    ("flip", "rotate", "most"),
+    [("never", "never", 2), ("always", "never", 2), ("auto", "never", 3), ("auto", "auto", 3)],
+)
+def test_a_dear_extractor_describes_the_likeliest_pose_alone(flip: str, rotate: str, most: int) -> None:
     described: list[Image] = []
 
     def describe(image: Image) -> FeatureStack:
         described.append(image)
         return session().describe(image)
 
-    look = Look(describe, lambda source, target: (source.finished(), target.finished()))
-    fields.correspond(*parts(), Looks(look, look, None), FieldOptions(flip=flip))
-    assert len(described) == calls
+    def compare(source: FeatureStack, target: FeatureStack) -> tuple[FeatureMap, FeatureMap]:
+        return source.finished(), target.finished()
+
+    posing = Look(partial(session().describe, look=POSING), compare)
+    first, second = parts()
+    options = FieldOptions(flip=flip, rotate=rotate)
+    found = fields.correspond(first, second.mirrored(), Looks(Look(describe, compare), posing, None), options)
+    assert len(described) <= most
+    assert found.pose.mirrored == (flip != "never")
 
 
 def test_no_turns_means_no_turned_pose() -> None:

@@ -4,83 +4,84 @@ import torch
 from semcorr_cli.core import coords
 from semcorr_cli.core.correspondence import Pose
 from semcorr_cli.matchers import pose
+from semcorr_cli.matchers.pose import Allowed
+from semcorr_cli.matchers.relation import ANGLES, OCTAVES, Relation
 
 STILL, MIRRORED = Pose(), Pose(mirrored=True)
 
 
-class Asked:
-    """A support function that remembers which poses it was asked for."""
-
-    def __init__(self, values: dict[Pose, float]) -> None:
-        self.values = values
-        self.poses: list[Pose] = []
-
-    def __call__(self, candidate: Pose) -> float:
-        self.poses.append(candidate)
-        return self.values.get(candidate, 0.1)
+def related(*likely: tuple[bool, float, float]) -> Relation:
+    """A relation in which some turns, each (mirrored, angle, probability), share what there is."""
+    turns = torch.full((2, ANGLES), 1e-6)
+    for mirrored, angle, probability in likely:
+        turns[int(mirrored), round(angle / 15) % ANGLES] += probability
+    octaves = torch.zeros(len(OCTAVES))
+    octaves[OCTAVES.index(0.75)] = octaves[OCTAVES.index(1.25)] = 0.5
+    return Relation((turns / turns.sum()).log(), octaves, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("flip", "rotate", "first", "count"),
+    ("flip", "rotate", "first", "looked_at"),
     [
         ("never", "never", STILL, 1),
         ("always", "never", MIRRORED, 1),
         ("auto", "never", STILL, 2),
-        ("never", "auto", STILL, 8),
-        ("always", "auto", MIRRORED, 8),
-        ("auto", "auto", STILL, 16),
+        ("never", "auto", STILL, 3),
+        ("always", "auto", MIRRORED, 3),
+        ("auto", "auto", STILL, 6),
         ("auto", "-30", Pose(angle=-30), 2),
+        ("always", "40", Pose(True, 40), 1),
     ],
 )
-def test_poses_to_begin_with(flip: str, rotate: str, first: Pose, count: int) -> None:
-    found = pose.turns(flip, rotate)
-    assert found[0] == first
-    assert len(set(found)) == len(found) == count
-    assert flip == "auto" or all(candidate.mirrored == (flip == "always") for candidate in found)
-    assert all(candidate.scale == 1 for candidate in found)
+def test_poses_that_are_looked_at(flip: str, rotate: str, first: Pose, looked_at: int) -> None:
+    allowed = Allowed(flip, rotate)
+    assert allowed.first == first
+    drawn = [allowed.drawn(turned) for turned in allowed.poses()]
+    assert drawn[0] == first
+    assert len(set(drawn)) == len(drawn) == looked_at
+    assert flip == "auto" or all(candidate.mirrored == (flip == "always") for candidate in drawn)
+    assert len(allowed.quarters) == (looked_at if rotate == "auto" else 0)
+    assert {turned.angle for turned in allowed.quarters} <= {90, -90, 180}
+    assert {turned.angle for turned in Allowed().poses(90)} == {60, 90, 120}
 
 
-def test_the_shortlist_has_the_most_supported_first_and_no_pose_is_tried_twice() -> None:
-    support = Asked({Pose(angle=18): 0.5, MIRRORED: 0.4, Pose(True, -36): 0.3, Pose(angle=90): 0.2})
-    found = pose.shortlisted(support, pose.turns("auto", "auto"), scales=False)
-    assert found == [Pose(angle=18), MIRRORED, Pose(True, -36), Pose(angle=90)]
-    assert len(set(support.poses)) == len(support.poses) == 16
+def test_the_likeliest_come_first_each_by_itself() -> None:
+    found = Allowed().likely(related((True, 45, 0.5), (True, 60, 0.25), (False, 0, 0.2), (False, 180, 0.1)), 3)
+    assert found == [Pose(True, 50, 2), Pose(False, 0, 2), Pose(False, 180, 2)]
 
 
-def test_the_best_turns_are_tried_at_other_scales() -> None:
-    support = Asked({Pose(angle=18): 0.5, MIRRORED: 0.4, Pose(angle=18, scale=1.6): 0.6})
-    found = pose.shortlisted(support, pose.turns("auto", "auto"), scales=True)
-    assert found[:3] == [Pose(angle=18, scale=1.6), Pose(angle=18), MIRRORED]
-    tried = {(False, 18.0, 0.6), (False, 18.0, 1.6), (True, 0.0, 0.6), (True, 0.0, 1.6)}
-    assert {(p.mirrored, p.angle, p.scale) for p in support.poses[16:]} == tried
+def test_nothing_is_turned_that_may_not_be() -> None:
+    found = Allowed(rotate="never").likely(related((False, 45, 0.7), (True, 0, 0.2), (False, 0, 0.1)), 4)
+    assert found == [MIRRORED, STILL]
+    found = Allowed(rotate="-30").likely(related((True, 0, 0.2), (False, 0, 0.1)), 1)
+    assert found == [Pose(True, -30)]
+
+
+def test_what_may_not_be_mirrored_has_no_chance_of_it() -> None:
+    turns = torch.full((2, ANGLES), -torch.inf)
+    turns[0] = -3.0
+    only = Relation(turns, torch.ones(len(OCTAVES)) / len(OCTAVES), 0.0)
+    assert not any(found.mirrored for found in Allowed(flip="never").likely(only, 4))
 
 
 @pytest.mark.parametrize(
-    ("other", "needed"),
-    [
-        (Pose(angle=18), 1.5),
-        (Pose(scale=0.6), 1.5),
-        (MIRRORED, 2.25),
-        (Pose(True, 36, 1.6), 2.25),
-        (Pose(angle=180), 1.875),
-        (Pose(True, 90), 2.8125),
-    ],
+    ("other", "start"),
+    [(MIRRORED, pose.MIRRORED), (Pose(angle=45), pose.TURNED), (Pose(True, 90, 2), pose.MIRRORED * pose.TURNED)],
 )
-def test_upright_pictures_have_a_start(other: Pose, needed: float) -> None:
-    assert pose.chosen({STILL: 0.1, other: 0.1 * needed * 0.99}) == STILL
-    assert pose.chosen({STILL: 0.1, other: 0.1 * needed * 1.01}) == other
+def test_what_is_likely_and_agrees_wins_but_upright_pictures_have_a_start(other: Pose, start: float) -> None:
+    even = related((False, 0, 0.5), (other.mirrored, other.angle, 0.5))
+    odd = related((False, 0, 0.6), (other.mirrored, other.angle, 0.3))
+    for relation, needed in ((even, start), (odd, start * 2**pose.BELIEF)):
+        assert pose.chosen({STILL: 0.1, other: 0.1 * needed * 0.99}, relation, Allowed()) == STILL
+        assert pose.chosen({STILL: 0.1, other: 0.1 * needed * 1.01}, relation, Allowed()) == other
 
 
-@pytest.mark.parametrize("most", [0.1, 0.2, 0.29])
-def test_after_one_look_a_mirrored_picture_must_win_by_the_margin(most: float) -> None:
-    assert pose.more_supported({STILL: most, MIRRORED: 1.5 * most}, 1.5) == STILL
-    assert pose.more_supported({STILL: most, MIRRORED: 1.55 * most}, 1.5) == MIRRORED
-
-
-def test_clear_support_needs_a_smaller_margin() -> None:
-    assert pose.more_supported({STILL: 0.8, MIRRORED: 0.9}, 1.5) == MIRRORED
-    assert pose.more_supported({STILL: 0.8, MIRRORED: 0.82}, 1.5) == STILL
-    assert pose.more_supported({MIRRORED: 0.3}, 1.5) == MIRRORED
+def test_what_the_user_turned_is_upright() -> None:
+    even = related((False, 0, 0.5), (True, 0, 0.5))
+    asked, over = Pose(angle=-30), Pose(True, -30)
+    found = {asked: 0.1, over: 0.1 * pose.MIRRORED * 1.01}
+    assert pose.chosen(found, even, Allowed(rotate="-30")) == over
+    assert pose.chosen({asked: 0.1, over: 0.1 * pose.MIRRORED * 0.99}, even, Allowed(rotate="-30")) == asked
 
 
 def at(turned: Pose, hw: tuple[int, int], *points: tuple[float, float]) -> torch.Tensor:

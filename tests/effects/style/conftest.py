@@ -25,6 +25,15 @@ def judged(field: Correspondence, probability: float) -> Correspondence:
     """Returns the correspondence with another probability of being right."""
     verdict = Verdict.GOOD if probability > 0.5 else Verdict.UNCERTAIN if probability > 0.25 else Verdict.POOR
     signs = Signs(
-        probability, probability, probability, probability, 0.0, len(field.matches), probability, probability, 0.0
+        probability,
+        probability,
+        probability,
+        probability,
+        0.0,
+        len(field.matches),
+        probability,
+        probability,
+        0.0,
+        probability,
     )
     return replace(field, quality=Quality(verdict, probability, (), signs))
