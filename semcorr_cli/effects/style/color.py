@@ -2,7 +2,8 @@
 
     statistics of both ─► local moments through the matches ─┐
                        └► moments of corresponding parts ────┴► blend by how dense the matches are
-                              ─► contrast evened out until the content's structure is kept ─► full size
+                              ─► contrast evened out until the content's structure is kept
+                              ─► tone curves of corresponding parts, as far as it bears them ─► full size
 
 Follows Progressive Color Transfer (He et al. 2019) in matching local Lab means and spreads; matches are weighted by
 their cycle consistency, and places without any fall back to their part.

@@ -24,10 +24,13 @@ KNOTS = (9, 5, 5)
 QUANTILES = 128
 """Quantiles that are compared."""
 
+STRAYS = 0.03
+"""Share of a part, at either end, that is left out: places that votes gave to the wrong part are its extremes."""
+
 FLATTEST, STEEPEST = 0.5, 2.0
 """Bounds of a curve's slope."""
 
-CAUTION = 0.02
+CAUTION = 0.1
 """Share of a part's pixels between two knots at which the curve is bent half as far as they ask for."""
 
 FEWEST = 64
@@ -63,9 +66,10 @@ class Tones:
         """
         end = rgb_to_lab(style.rgb)
         own, other = parts.at_pixels(labels.source, content), parts.at_pixels(labels.target, style)
+        # Every seventh pixel tells the range well enough.
         low, high = (torch.quantile(start.flatten(1)[:, ::7], share, dim=1) for share in (0.005, 0.995))
         step = ((high - low) / (low.new_tensor(KNOTS) - 1)).clamp_min(1e-3)
-        at = (torch.arange(QUANTILES).to(start) + 0.5) / QUANTILES
+        at = torch.linspace(STRAYS, 1 - STRAYS, QUANTILES).to(start)
         added = start.new_zeros(labels.count, sum(KNOTS))
         for index in range(labels.count):
             mine, theirs = start[:, own == index], end[:, other == index]

@@ -42,7 +42,7 @@ def test_distributions_of_one_mean_and_spread_are_told_apart():
     goal = rgb_to_lab(style.rgb).flatten(1).T
     before, after = rgb_to_lab(image.rgb).flatten(1).T, toned(image, style, one_part()).flatten(1).T
     far, near = (metrics.sliced_wasserstein(cloud, goal) for cloud in (before, after))
-    assert near < 0.5 * far
+    assert near < 0.7 * far
 
 
 def test_curves_rise_and_bend_within_bounds():
