@@ -220,7 +220,8 @@ def shrink(image: Image, longer: int) -> Image:
     size = (max(1, round(h * scale)), max(1, round(w * scale)))
     planes = premultiplied(image)  # an opaque picture without a mask is not copied: it may be large
     planes = planes if image.mask is None else torch.cat([planes, image.mask])
-    planes = functional.interpolate(planes[None], size=size, mode="area")[0]
+    # Plane by plane: a picture whose channels lie side by side in memory would be copied as a whole.
+    planes = torch.cat([functional.interpolate(plane[None, None], size=size, mode="area")[0] for plane in planes])
     return _image_of(planes, image, digest=f"{image.digest}:{longer}")
 
 

@@ -1,8 +1,8 @@
-"""Style transfer on real pairs: python -m tests.benchmarks.style_pairs [CALTECH_KPS] [--every N] [--method M]
+"""Style transfer on real pairs: python -m tests.benchmarks.style_pairs [FOLDER] [--every N] [--from K] [--method M]
 
-Every pair of the samples, and every Nth of a folder in SPair-71k's layout, whose correspondence is judged good: each
-part's distance to the style after the transfer by that before, weighted by area, and the correlation of luminance
-gradients with the content's.
+Every pair of the samples, and every Nth of a folder in SPair-71k's layout from the Kth on, whose correspondence is
+judged good: each part's distance to the style after the transfer by that before, weighted by area, and the correlation
+of luminance gradients with the content's.
 """
 
 import argparse
@@ -29,11 +29,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--every", type=int, default=8)
+    parser.add_argument("--from", type=int, default=0, dest="first")
     parser.add_argument("--method", choices=METHODS, default="color")
     arguments = parser.parse_args()
     groups = {"samples": list(samples.read(SAMPLES))}
     if arguments.folder:
-        groups[arguments.folder.name] = list(spair.read(arguments.folder))[:: arguments.every]
+        groups[arguments.folder.name] = list(spair.read(arguments.folder))[arguments.first :: arguments.every]
     session = Session(SessionOptions(), Settings.from_environment())
     for name, pairs in groups.items():
         ratios, kept, missed = [], [], []

@@ -10,13 +10,17 @@ def read(path):
     return np.asarray(Pillow.open(path).convert("RGB"), np.int16)
 
 
-def test_a_picture_in_its_own_style_comes_back(semcorr, tmp_path):
+@pytest.mark.parametrize("method", ["color", "patch"])
+def test_a_picture_in_its_own_style_comes_back(semcorr, tmp_path, method):
     from semcorr_cli.core import metrics
     from semcorr_cli.io import images
 
-    place = tmp_path / "o.png"
-    assert semcorr("transfer-style", SAMPLES / "fox.jpg", SAMPLES / "fox.jpg", "-o", place, "-q").code == 0
-    both = [images.load(str(path)).rgb for path in (SAMPLES / "fox.jpg", place)]
+    content, place = SAMPLES / "fox.jpg", tmp_path / "o.png"
+    if method == "patch":
+        Pillow.open(content).resize((192, 192)).save(tmp_path / "small.png")
+        content = tmp_path / "small.png"
+    assert semcorr("transfer-style", content, content, "--method", method, "-o", place, "-q").code == 0
+    both = [images.load(str(path)).rgb for path in (content, place)]
     assert float(metrics.colour_difference(*both).mean()) < 1
 
 

@@ -2,7 +2,8 @@
 
     statistics of both ─► local moments through the matches ─┐
                        └► moments of corresponding parts ────┴► blend by how dense the matches are
-                              ─► contrast evened out until the content's structure is kept ─► full size
+                              ─► contrast evened out until the content's structure is kept
+                              ─► tone curves of corresponding parts, as far as it bears them ─► full size
 
 Follows Progressive Color Transfer (He et al. 2019) in matching local Lab means and spreads; matches are weighted by
 their cycle consistency, and places without any fall back to their part.
@@ -10,9 +11,10 @@ their cycle consistency, and places without any fall back to their part.
 
 import torch
 from jaxtyping import Float
+from kornia.color import rgb_to_lab
 from torch import Tensor
 
-from semcorr_cli.core import coords
+from semcorr_cli.core import coords, resample
 from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.features import FeatureMap
 from semcorr_cli.core.image import Image
@@ -24,6 +26,7 @@ from semcorr_cli.effects.style.affine import Affine
 from semcorr_cli.effects.style.moments import Statistics, blurred
 from semcorr_cli.effects.style.options import Reach, Styled, StyleOptions
 from semcorr_cli.effects.style.parts import Parts
+from semcorr_cli.effects.style.tones import Tones
 
 WINDOW = 2.0
 """Standard deviation in cells of the window over which local moments are gathered."""
@@ -77,10 +80,24 @@ def restyle(
             maps = maps.towards(near, share)
     if reach != Reach.GLOBAL and options.luma == "match":
         maps = structure.kept(content, here, maps)
+    tones = None if reach == Reach.GLOBAL else _toned(content, style, maps, divided, options)
     maps = maps.eased(options.strength, keep_luma=options.luma == "keep")
     changed = render.changeable(content, options, mask)
-    image, gamut_share = render.recoloured(content, maps, changed, snap=options.edge_snap)
+    image, gamut_share = render.recoloured(content, maps, changed, snap=options.edge_snap, tones=tones)
     return Styled(image, reach, float(share.mean()), divided, gamut_share, changed)
+
+
+def _toned(content: Image, style: Image, maps: Affine, divided: Parts, options: StyleOptions) -> Tones:
+    """Returns the curves that bring what the maps make nearer to the style, as far as structure allows."""
+    small = resample.shrink(content, structure.SIDE)
+    plain = render.mapped(small, maps, snap=options.edge_snap)
+    tones = Tones.between(small, plain, resample.shrink(style, structure.SIDE), divided)
+    if options.luma == "keep":
+        return tones.eased(0.0, options.strength)
+    curves = render.Enlarged(tones.planes, small.hw).rows(slice(0, small.hw[0]))
+    added = tones.added(curves, plain)[0]
+    share = structure.share_kept(rgb_to_lab(small.rgb)[0], plain[0], added)
+    return tones.eased(share * options.strength, options.strength)
 
 
 def reach_of(field: Correspondence) -> Reach:

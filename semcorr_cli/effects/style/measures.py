@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from semcorr_cli.core import metrics, resample
 from semcorr_cli.core.image import Image
+from semcorr_cli.effects.style import parts as regions
 from semcorr_cli.effects.style.parts import Parts
 
 SIDE = 512
@@ -77,15 +78,10 @@ def measure(
         leak = float(metrics.colour_difference(content.rgb, result.rgb)[changed[0] == 0].mean())
     small = [resample.shrink(image, SIDE) for image in (content, result, style)]
     here, done, there = (rgb_to_lab(image.rgb) for image in small)
-    size = (here.shape[1], here.shape[2])
-    source = _at_size(parts.source.float(), size)
+    source, target = regions.at_pixels(parts.source, small[0]), regions.at_pixels(parts.target, small[2])
     if changed is not None:
-        where = functional.interpolate(changed[None], size=size, mode="area")[0, 0]
+        where = functional.interpolate(changed[None], size=small[0].hw, mode="area")[0, 0]
         source = source.masked_fill(where < 0.5, -1)
-    target = _at_size(parts.target.float(), (there.shape[1], there.shape[2]))
-    source, target = (
-        _seen(labels, image) for labels, image in zip((source, target), (small[0], small[2]), strict=True)
-    )
     distances = []
     for index in range(parts.count):
         mine, theirs = source == index, target == index
@@ -95,14 +91,6 @@ def measure(
         before, after = (metrics.sliced_wasserstein(_sample(lab, mine), wanted) for lab in (here, done))
         distances.append(PartDistance(float(mine.float().mean()), before, after))
     return Measures(tuple(distances), metrics.gradient_correlation(here[0], done[0]), leak)
-
-
-def _at_size(labels: Float[Tensor, "h w"], size: tuple[int, int]) -> Float[Tensor, "h2 w2"]:
-    return functional.interpolate(labels[None, None], size=size, mode="nearest-exact")[0, 0]
-
-
-def _seen(labels: Float[Tensor, "h w"], image: Image) -> Float[Tensor, "h w"]:
-    return labels if image.alpha is None else labels.masked_fill(image.alpha[0] < 0.5, -1)
 
 
 def _sample(lab: Float[Tensor, "3 h w"], where: Tensor) -> Float[Tensor, "n 3"]:

@@ -43,7 +43,7 @@ class Statistics:
         planes = image.rgb.new_empty(PLANES, *grid)
         for row in range(rows):
             strip = slice(row * h // rows, -(-(row + 1) * h // rows))
-            lab = rgb_to_lab(image.rgb[:, strip])
+            lab = rgb_to_lab(image.rgb[:, strip].contiguous())
             share = torch.ones_like(lab[:1]) if image.alpha is None else image.alpha[:, strip]
             products = torch.stack([lab[i] * lab[j] for i, j in PRODUCTS])
             moments = torch.cat([share, lab * share, products * share])

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.effects.style.moments import Statistics, blurred
 
@@ -94,6 +95,12 @@ def find(content: Statistics, style: Statistics, matches: Matches, features: Fea
                 trust[labels == index] = 1.0
                 labels[labels == index] = COUNT
     return Parts(source, target, source_trust, target_trust, COUNT + 1)
+
+
+def at_pixels(labels: Int[Tensor, "h w"], image: Image) -> Float[Tensor, "h2 w2"]:
+    """Returns the part of every pixel of a picture; -1 where it is transparent."""
+    spread = functional.interpolate(labels[None, None].float(), size=image.hw, mode="nearest-exact")[0, 0]
+    return spread if image.alpha is None else spread.masked_fill(image.alpha[0] < 0.5, -1)
 
 
 def _decided(votes: Float[Tensor, "k h w"]) -> tuple[Int[Tensor, "h w"], Float[Tensor, "h w"]]:

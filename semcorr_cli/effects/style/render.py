@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import torch
 from jaxtyping import Bool, Float
 from kornia.color import lab_to_rgb, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb
-from kornia.filters import box_blur
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,8 +15,9 @@ from semcorr_cli.core.warp import Warp
 from semcorr_cli.effects.style.affine import Affine
 from semcorr_cli.effects.style.moments import blurred
 from semcorr_cli.effects.style.options import StyleOptions
+from semcorr_cli.effects.style.tones import Tones
 
-STRIP_PIXELS = 1 << 18
+STRIP_PIXELS = 1 << 17
 """Pixels worked on at once: some tens of megabytes, whatever the picture."""
 
 SNAP_SIDE = 512
@@ -40,7 +40,7 @@ GAMUT_SLACK = 0.5 / 255
 
 
 def recoloured(
-    content: Image, maps: Affine, changed: Float[Tensor, "1 h w"] | None, *, snap: bool
+    content: Image, maps: Affine, changed: Float[Tensor, "1 h w"] | None, *, snap: bool, tones: Tones | None = None
 ) -> tuple[Image, float]:
     """Returns the picture with its colours mapped, and the share of changed pixels that left sRGB and were clipped.
 
@@ -49,17 +49,22 @@ def recoloured(
         maps: on a grid that covers the picture.
         changed: share of the change that each pixel takes; None for all of it.
         snap: let the maps follow the picture's edges.
+        tones: curves that the mapped colours are bent by.
     """
     h, w = content.hw
     grid = _guided(content, maps.planes()) if snap else maps.planes()
     enlarged = Enlarged(grid, (h, w))
+    curves = None if tones is None else Enlarged(tones.planes, (h, w))
     result = torch.empty_like(content.rgb)
     clipped = 0.0
     for rows in strips(content.hw):
         original = content.rgb[:, rows]
         lab = rgb_to_lab(original)
         planes = enlarged.rows(rows)
-        rgb = lab_to_rgb(Affine.of(_followed(planes, lab) if snap else planes).apply(lab), clip=False)
+        lab = Affine.of(_followed(planes, lab) if snap else planes).apply(lab)
+        if tones is not None and curves is not None:
+            lab += tones.added(curves.rows(rows), lab)
+        rgb = lab_to_rgb(lab, clip=False)
         rgb, outside = fitted(rgb)
         if changed is not None:
             share = changed[:, rows]
@@ -69,6 +74,15 @@ def recoloured(
         result[:, rows] = rgb
     pixels = h * w if changed is None else max(1.0, float((changed > 0).sum()))
     return Image(result, content.alpha, depth=content.depth), clipped / pixels
+
+
+def mapped(small: Image, maps: Affine, *, snap: bool) -> Float[Tensor, "3 h w"]:
+    """Returns the mapped colours of a small picture in Lab, lightness within bounds."""
+    lab = rgb_to_lab(small.rgb)
+    planes = Enlarged(_guided(small, maps.planes()) if snap else maps.planes(), small.hw).rows(slice(0, small.hw[0]))
+    lab = Affine.of(_followed(planes, lab) if snap else planes).apply(lab)
+    lab[:1].clamp_(0, 100)
+    return lab
 
 
 def fitted(rgb: Float[Tensor, "3 h w"]) -> tuple[Float[Tensor, "3 h w"], Bool[Tensor, "h w"]]:
@@ -118,25 +132,25 @@ class Enlarged:
 
     def __init__(self, grid: Float[Tensor, "c g g2"], hw: Hw) -> None:
         """Takes planes whose grid covers a picture of size `hw`."""
-        self._height = hw[0]
-        size = (grid.shape[1], hw[1])
-        self._wide = functional.interpolate(grid[None], size=size, mode="bilinear", align_corners=False)[0]
+        self._grid, self._hw = grid, hw
 
     def rows(self, rows: slice) -> Float[Tensor, "c h w"]:
         """Returns the rows of a strip, bilinearly; beyond the grid's outermost centres its rim is repeated."""
-        wide = self._wide
-        y = (torch.arange(rows.start, rows.stop, device=wide.device) + 0.5) * (wide.shape[1] / self._height) - 0.5
-        y = y.clamp(0, wide.shape[1] - 1)
+        grid, (height, width) = self._grid, self._hw
+        y = (torch.arange(rows.start, rows.stop, device=grid.device) + 0.5) * (grid.shape[1] / height) - 0.5
+        y = y.clamp(0, grid.shape[1] - 1)
         above = y.floor().long()
-        below = (above + 1).clamp_max(wide.shape[1] - 1)
-        return torch.lerp(wide[:, above], wide[:, below], (y - above)[:, None])
+        below = (above + 1).clamp_max(grid.shape[1] - 1)
+        # Rows first: while they are narrow, they are quickly made.
+        narrow = torch.lerp(grid[:, above], grid[:, below], (y - above)[:, None])
+        return functional.interpolate(narrow, size=width, mode="linear", align_corners=False)
 
 
 def _guided(content: Image, planes: Float[Tensor, "c g g2"]) -> Float[Tensor, "c4 h w"]:
     """Returns planes as linear functions of the colours round about: four coefficients for each.
 
     The fast guided filter (He & Sun 2015): fitted on a small copy, applied to the picture's own colours by `_followed`.
-    kornia's holds all coefficients at full size, gigabytes for a large picture, so only its box filter is used.
+    kornia's holds all coefficients at full size, gigabytes for a large picture.
     """
     small = resample.shrink(content, SNAP_SIDE)
     guide = rgb_to_lab(small.rgb) / 100
@@ -159,5 +173,5 @@ def _followed(coefficients: Float[Tensor, "c4 h w"], lab: Float[Tensor, "3 h w"]
 
 def _mean(planes: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
     size = 2 * SNAP_RADIUS + 1
-    means: Tensor = box_blur(planes[None], (size, size), border_type="replicate", separable=True)
-    return means[0]
+    padded = functional.pad(planes[None], (SNAP_RADIUS,) * 4, mode="replicate")
+    return functional.avg_pool2d(functional.avg_pool2d(padded, (size, 1), 1), (1, size), 1)[0]

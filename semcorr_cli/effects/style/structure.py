@@ -23,6 +23,9 @@ FLOOR = 0.97
 """Correlation of lightness gradients below which maps are eased: 0.95, and a margin, for maps that follow edges
 are not simulated."""
 
+TONE_FLOOR = 0.96
+"""The same for curves, which come last and are simulated as they are."""
+
 SIDE = 512
 """Longer side of the copy on which they are measured."""
 
@@ -69,6 +72,24 @@ def kept(content: Image, here: Statistics, maps: Affine) -> Affine:
         eased = torch.lerp(start, end, high)
         return maps.relit(eased[:3], eased[3:])
     return maps.relit(steps[-1][:3], steps[-1][3:])
+
+
+def share_kept(before: Float[Tensor, "h w"], after: Float[Tensor, "h w"], added: Float[Tensor, "h w"]) -> float:
+    """Returns how much of what is to be added to the new lightness leaves the structure of the old one.
+
+    Args:
+        before: lightness of the content.
+        after: its new lightness so far.
+        added: what would be added.
+    """
+    low, high = 0.0, 1.0
+    if metrics.gradient_correlation(before, (after + added).clamp(0, 100)) >= TONE_FLOOR:
+        return high
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        kept = metrics.gradient_correlation(before, (after + middle * added).clamp(0, 100)) >= TONE_FLOOR
+        low, high = (middle, high) if kept else (low, middle)
+    return low
 
 
 def _mapped(lab: Float[Tensor, "3 h w"], row: Float[Tensor, "3 g g2"], offset: Float[Tensor, "1 g g2"]) -> Tensor:
