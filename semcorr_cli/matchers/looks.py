@@ -47,8 +47,8 @@ class FieldOptions:
 
     Attributes:
         flip: "auto" tries the mirrored source, "never" does not, "always" takes it.
-        rotate: "auto" tries rotated and scaled sources where describing is cheap, "never" does not; a number of degrees
-            has the source turned counter-clockwise by so much and tries nothing else.
+        rotate: "auto" tries rotated and scaled sources, "never" does not; a number of degrees has the source turned
+            counter-clockwise by so much and tries nothing else.
         nearest: how matches are found.
         first: the fit to the first matches.
         second: the fit to the matches of the aligned pictures.

@@ -18,7 +18,7 @@ import torch
 from semcorr_cli.core import resample
 from semcorr_cli.datasets import spair
 from semcorr_cli.io import images
-from semcorr_cli.matchers import field, foreground, nearest, smooth, unfold
+from semcorr_cli.matchers import field, foreground, nearest, relation, smooth, unfold
 from semcorr_cli.session import Session, SessionOptions
 from semcorr_cli.settings import Settings
 
@@ -70,6 +70,8 @@ def main() -> None:
         (unfold, "unfold", "warps without folds"),
         (smooth, "mirrored_share", "swapped sides"),
         (foreground, "estimate", "masks"),
+        (relation, "relate", "poses at a glance"),
+        (relation, "mutual", "pictures on their side"),
         (resample, "draw", FEATURES[1]),
     ):
         setattr(room, name, clock.timed(step, getattr(room, name)))
