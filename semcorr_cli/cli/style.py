@@ -127,6 +127,7 @@ def transfer_style(
     out.run["cached"] = [session.cached(image) for image in images]
     verdict.report(field, pair)
 
+    from semcorr_cli.core import resample
     from semcorr_cli.effects.style import color, measures, patch
     from semcorr_cli.effects.style.options import StyleOptions
     from semcorr_cli.io.images import FORMATS, encode
@@ -134,6 +135,7 @@ def transfer_style(
     options = StyleOptions(strength, luma.value, background.value, stats.value, edge_snap, seed=pair.seed)
     (features,) = session.working_features(images[0])
     here, there = session.on_device(*images)
+    seen = resample.shrink(there, measures.SIDE)
     told: dict[str, Any] = {"features": features, "mask": None if limits is None else limits.to(session.device)}
     with watching(glimpse, preview_every or 0, keep=keep_preview) as watch:
         if method is Method.COLOR:
@@ -147,8 +149,9 @@ def transfer_style(
             networks = network.load(folder, session.device, session.dtype)
             painting = diffusion.DiffusionOptions(steps=steps)
             styled = diffusion.restyle(here, there, field, options, networks, painting, preview=watch, **told)
-    _report(styled, measures.measure(here, styled.image, there, styled.parts, styled.changed), method)
-    del images, here, there  # large pictures need the room to be encoded
+    del images, there  # large pictures need the room: the style is not needed for measuring, the content for encoding
+    _report(styled, measures.measure(here, styled.image, seen, styled.parts, styled.changed), method)
+    del here
     encoded, notes = encode(styled.image, FORMATS[place.suffix], quality=quality)
     place.deliver(encoded, styled.image.hw, notes)
     session.close()

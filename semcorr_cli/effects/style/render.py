@@ -17,7 +17,7 @@ from semcorr_cli.effects.style.moments import blurred
 from semcorr_cli.effects.style.options import StyleOptions
 from semcorr_cli.effects.style.tones import Tones
 
-STRIP_PIXELS = 1 << 17
+STRIP_PIXELS = 1 << 16
 """Pixels worked on at once: some tens of megabytes, whatever the picture."""
 
 SNAP_SIDE = 512
@@ -154,14 +154,19 @@ def _guided(content: Image, planes: Float[Tensor, "c g g2"]) -> Float[Tensor, "c
     """
     small = resample.shrink(content, SNAP_SIDE)
     guide = rgb_to_lab(small.rgb) / 100
-    values = functional.interpolate(planes[None], size=small.hw, mode="bilinear", align_corners=False)[0]
-    guide_mean, value_mean = _mean(guide), _mean(values)
+    guide_mean = _mean(guide)
     variance = _mean((guide[:, None] * guide).flatten(0, 1)).reshape(3, 3, *small.hw) - guide_mean[:, None] * guide_mean
-    shared = _mean((guide[:, None] * values).flatten(0, 1)).reshape(3, -1, *small.hw) - guide_mean[:, None] * value_mean
     system = variance.permute(2, 3, 0, 1) + SNAP_FLATNESS * torch.eye(3).to(guide)
-    slope = torch.linalg.solve(system, shared.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
-    rest = value_mean - (slope * guide_mean[:, None]).sum(dim=0)
-    return _mean(torch.cat([slope.flatten(0, 1), rest]))
+    slopes, rests = [], []
+    for some in planes.split(3):  # a few at a time: their products with the guide are many
+        values = functional.interpolate(some[None], size=small.hw, mode="bilinear", align_corners=False)[0]
+        value_mean = _mean(values)
+        shared = _mean((guide[:, None] * values).flatten(0, 1)).reshape(3, -1, *small.hw)
+        shared -= guide_mean[:, None] * value_mean
+        slope = torch.linalg.solve(system, shared.permute(2, 3, 0, 1)).permute(2, 3, 0, 1)
+        rests.append(_mean(value_mean - (slope * guide_mean[:, None]).sum(dim=0)))
+        slopes.append(_mean(slope.flatten(0, 1)).unflatten(0, (3, -1)))
+    return torch.cat([torch.cat(slopes, dim=1).flatten(0, 1), *rests])
 
 
 def _followed(coefficients: Float[Tensor, "c4 h w"], lab: Float[Tensor, "3 h w"]) -> Float[Tensor, "c h w"]:
@@ -172,6 +177,12 @@ def _followed(coefficients: Float[Tensor, "c4 h w"], lab: Float[Tensor, "3 h w"]
 
 
 def _mean(planes: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
-    size = 2 * SNAP_RADIUS + 1
-    padded = functional.pad(planes[None], (SNAP_RADIUS,) * 4, mode="replicate")
-    return functional.avg_pool2d(functional.avg_pool2d(padded, (size, 1), 1), (1, size), 1)[0]
+    """Returns the means of the squares about each place, whatever their size by two running sums."""
+    size, level = 2 * SNAP_RADIUS + 1, planes.mean(dim=(1, 2), keepdim=True)
+    edges = (SNAP_RADIUS + 1, SNAP_RADIUS) * 2
+    sums = functional.pad((planes - level)[None], edges, mode="replicate")[0]  # about zero, sums stay small and exact
+    for dim in (1, 2):
+        running = sums.cumsum(dim)
+        count = running.shape[dim] - size
+        sums = running.narrow(dim, size, count) - running.narrow(dim, 0, count)
+    return sums / size**2 + level
