@@ -20,7 +20,7 @@ from semcorr_cli import evaluate
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.quality import Signs, Verdict
 from semcorr_cli.datasets import TruePair, hard, samples, spair
-from semcorr_cli.evaluate import Protocol
+from semcorr_cli.evaluate import Protocol, Scored
 from semcorr_cli.io import images
 from semcorr_cli.matchers import verdict
 from semcorr_cli.session import Session, SessionOptions
@@ -44,13 +44,18 @@ def collect(folder: Path, features: str, every: int) -> Iterator[dict[str, objec
     hardened = [made for pairs in sets for made in hard.harden(pairs[::every], 0, among=hard.pictures(pairs))]
     protocol = Protocol()
     for kind, pairs in (("plain", plain), ("hard", hardened)):
-        for scored in evaluate.predict(pairs, session, "warp"):
+        nearest = (share(scored, protocol) for scored in evaluate.predict(pairs, session, "nearest"))
+        for scored, without in zip(evaluate.predict(pairs, session, "warp"), nearest, strict=True):
             assert scored.quality is not None
-            hits = scored.hits(0.10, protocol)
-            yield row(kind, scored.pair.category, scored.quality.signs, 100 * float(hits.float().mean()))
+            found = row(kind, scored.pair.category, scored.quality.signs, share(scored, protocol))
+            yield found | {"nearest": without}
     for kind, category, source, target in wrong(plain):
         yield row(kind, category, session.correspond(source, target).quality.signs, 0.0)
     session.close()
+
+
+def share(scored: Scored, protocol: Protocol) -> float:
+    return 100 * float(scored.hits(0.10, protocol).float().mean())
 
 
 def row(kind: str, category: str, signs: Signs, pck: float) -> dict[str, object]:
@@ -131,7 +136,11 @@ def main() -> None:
     for kind in ("plain", "hard"):
         for name, chosen in (("of the folder", ~rendered), ("rendered", rendered)):
             own = pck[(kinds == kind) & chosen]
-            print(f"  PCK@0.10 of the field, per image: {own.mean():.1f} over {len(own)} {kind} pairs {name}")
+            before = np.array([r.get("nearest", np.nan) for r in rows])[(kinds == kind) & chosen]
+            print(
+                f"  PCK@0.10 per image: field {own.mean():.1f}, nearest neighbours {before.mean():.1f}, "
+                f"{len(own)} {kind} pairs {name}"
+            )
     for kind in ("plain", "hard", "wrong", "noise", "blank"):
         p, k = probability[kinds == kind], pck[kinds == kind]
         for name, chosen in (
