@@ -16,6 +16,9 @@ from semcorr_cli.core.image import Image
 GRID = 60
 """Cells along a picture's longer side."""
 
+SAMPLES = 24
+"""Pixels along a cell's side that tell its moments."""
+
 PRODUCTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """Pairs of Lab channels whose products are kept: the variances, then the covariances."""
 
@@ -37,14 +40,18 @@ class Statistics:
 
     @classmethod
     def of(cls, image: Image) -> "Statistics":
-        """Gathers a picture's statistics, one row of cells at a time; what is transparent does not count."""
-        h = image.hw[0]
+        """Gathers a picture's statistics, one row of cells at a time; what is transparent does not count.
+
+        Of large cells, every so manieth row and column is taken: `SAMPLES` along a side tell a mean and a spread.
+        """
+        h, w = image.hw
         rows, columns = grid = grid_of(image.hw)
+        step = max(1, min(h // rows, w // columns) // SAMPLES)
         planes = image.rgb.new_empty(PLANES, *grid)
         for row in range(rows):
             strip = slice(row * h // rows, -(-(row + 1) * h // rows))
-            lab = rgb_to_lab(image.rgb[:, strip].contiguous())
-            share = torch.ones_like(lab[:1]) if image.alpha is None else image.alpha[:, strip]
+            lab = rgb_to_lab(image.rgb[:, strip][:, ::step, ::step].contiguous())
+            share = torch.ones_like(lab[:1]) if image.alpha is None else image.alpha[:, strip][:, ::step, ::step]
             products = torch.stack([lab[i] * lab[j] for i, j in PRODUCTS])
             moments = torch.cat([share, lab * share, products * share])
             planes[:, row] = functional.adaptive_avg_pool2d(moments, (1, columns))[:, 0]
