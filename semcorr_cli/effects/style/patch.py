@@ -25,6 +25,7 @@ from semcorr_cli.core.warp import Warp
 from semcorr_cli.effects.style import color, render, search
 from semcorr_cli.effects.style.moments import blurred
 from semcorr_cli.effects.style.options import Preview, Reach, Styled, StyleOptions
+from semcorr_cli.effects.style.tones import Tones
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def restyle(
                 preview(done, total, partial(_seen, so_far))
     assert so_far is not None
     patched = _Patched(_drawn(reader, path), found.there, so_far)
-    image, gamut_share = _finished(content, start, patched, wanted, path, options)
+    image, gamut_share = _finished(content, style, start, patched, wanted, path, options)
     return replace(start, image=image, gamut_share=gamut_share)
 
 
@@ -130,9 +131,18 @@ class _Patched:
 
 
 def _finished(
-    content: Image, start: Styled, found: _Patched, wanted: Float[Tensor, "3 g g2"], path: Warp, options: StyleOptions
+    content: Image,
+    style: Image,
+    start: Styled,
+    found: _Patched,
+    wanted: Float[Tensor, "3 g g2"],
+    path: Warp,
+    options: StyleOptions,
 ) -> tuple[Image, float]:
-    """Lays the patches over the recoloured content where they are trusted, and their texture over the rest."""
+    """Lays the patches over the recoloured content where they are trusted, and their texture over the rest.
+
+    What detail and votes take from the style's distribution of colours, part by part, tone curves give back.
+    """
     size: Hw = (found.small.shape[1], found.small.shape[2])
     painted_base = render.Enlarged(blurred(found.small, TEXTURE_WINDOW), content.hw)
     lightness = rgb_to_lab(_resized(content.rgb, size))[:1]
@@ -141,6 +151,11 @@ def _finished(
     trust = render.trusted(path.resized(path.source_hw, size)) * _agreement(found.small, wanted)
     lacking = DETAIL * _lacking(lightness - smooth, found.small[:1] - blurred(found.small[:1], DETAIL_WINDOW))
     shares = render.Enlarged(torch.cat([trust, lacking * trust]), content.hw)
+    made = torch.lerp(wanted + found.small - blurred(found.small, TEXTURE_WINDOW), found.small, trust)
+    made[:1] += lacking * trust * (lightness - smooth)
+    here, there = (resample.shrink(image, max(size)) for image in (content, style))
+    tones = None if start.reach is Reach.GLOBAL else Tones.between(here, _resized(made, here.hw), there, start.parts)
+    curves = None if tones is None else render.Enlarged(tones.planes, content.hw)
     result = torch.empty_like(content.rgb)
     clipped = 0.0
     for rows in render.strips(content.hw):
@@ -151,6 +166,8 @@ def _finished(
         plain = rgb_to_lab(start.image.rgb[:, rows]) + painted - painted_base.rows(rows)
         lab = torch.lerp(plain, painted, trusted)
         lab[:1] += added * (retained - lightness_base.rows(rows))
+        if tones is not None and curves is not None:
+            lab += tones.added(curves.rows(rows), lab)
         if options.luma == "keep":
             lab[:1] = retained
         rgb, outside = render.fitted(lab_to_rgb(lab, clip=False))
