@@ -200,22 +200,23 @@ def _around(turns: Float[Tensor, "two angles"]) -> Float[Tensor, "three two angl
     return torch.stack([turns.roll(1, 1), turns, turns.roll(-1, 1)])
 
 
-def mutual(source: FeatureMap, target: FeatureMap) -> float:
-    """Returns how many cells of two pictures find each other: the products of the chances of going there and back."""
-    cosines = square(source).flatten(1).T @ square(target).flatten(1) / TEMPERATURE
+def mutual(source: Float[Tensor, "c g g"], target: Float[Tensor, "c g g"]) -> float:
+    """Returns how many cells of two squares find each other: the products of the chances of going there and back."""
+    cosines = source.flatten(1).T @ target.flatten(1) / TEMPERATURE
     return float((cosines.softmax(1) * cosines.softmax(0)).sum())
 
 
-def relate(looked_at: Mapping[Pose, FeatureMap], target: FeatureMap) -> Relation:
+def relate(looked_at: Mapping[Pose, Float[Tensor, "c g g"]], target: Float[Tensor, "c g g"]) -> Relation:
     """Relates a source to a target.
 
     Args:
-        looked_at: the source in some poses whose angles are multiples of `STEP`, as many mirrored as not, if any.
-        target: what it is related to.
+        looked_at: squares of the source in some poses whose angles are multiples of `STEP`, as many mirrored as not,
+            if any.
+        target: that of what it is related to.
     """
     network = load()
-    seen = torch.stack([square(features) for features in looked_at.values()])
-    whole = square(target)[None].expand_as(seen)
+    seen = torch.stack(list(looked_at.values()))
+    whole = target[None].expand_as(seen)
     turns, octaves, kin = network(seen, whole)
     turns_back, octaves_back, kin_back = network(whole, seen)
     bins = torch.arange(ANGLES)
@@ -229,7 +230,8 @@ def relate(looked_at: Mapping[Pose, FeatureMap], target: FeatureMap) -> Relation
     turned = votes.flatten().log_softmax(0).view(2, ANGLES)
     # How large the source is, is best told where it is seen as the target is.
     sizes = (octaves.log_softmax(1) + octaves_back.flip(1).log_softmax(1)) / 2
-    sure = torch.tensor([_around(turned).logsumexp(0)[_bin(pose)] for pose in looked_at]).softmax(0)
+    about = _around(turned).logsumexp(0)
+    sure = torch.tensor([about[_bin(pose)] for pose in looked_at]).softmax(0)
     return Relation(turned, (sure[:, None] * sizes).sum(0).softmax(0), float(((kin + kin_back).mean() / 2).sigmoid()))
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from semcorr_cli.core import coords, resample
 from semcorr_cli.core.correspondence import Pose
-from semcorr_cli.core.features import FeatureMap, FeatureStack
+from semcorr_cli.core.features import FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import nearest, pose, relation, smooth, unfold
@@ -159,16 +160,16 @@ class Search:
         """
         allowed, look = self.allowed, self.looks.posing
         described = look.describe(self.target)
-        target = look.compare(described, described)[1]
+        target = relation.square(look.compare(described, described)[1])
 
-        def looked_at(poses: Iterable[Pose]) -> dict[Pose, FeatureMap]:
+        def looked_at(poses: Iterable[Pose]) -> dict[Pose, Tensor]:
             stacks = {turned: look.describe(self._drawn(allowed.drawn(turned))) for turned in poses}
-            return {turned: look.compare(stack, described)[0] for turned, stack in stacks.items()}
+            return {turned: relation.square(look.compare(stack, described)[0]) for turned, stack in stacks.items()}
 
         if is_clear:
             return relation.relate(looked_at(allowed.poses()[:1]), target)
         upright, lying = looked_at(allowed.poses()), looked_at(allowed.quarters)
-        met = {turned: relation.mutual(features, target) for turned, features in (upright | lying).items()}
+        met = {turned: relation.mutual(seen, target) for turned, seen in (upright | lying).items()}
         best = max(met, key=lambda turned: met[turned])
         if best in lying and met[best] > pose.FALLEN * max(met[turned] for turned in upright):
             upright = looked_at(allowed.poses(best.angle))

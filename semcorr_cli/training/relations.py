@@ -13,17 +13,16 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save
 from torch import Generator, Tensor
 from torch.nn import functional
 
 from semcorr_cli.errors import InputError
 from semcorr_cli.extractors.network import STRIDE, DescriptorNet
-from semcorr_cli.io import atomic
 from semcorr_cli.matchers.relation import ANGLES, OCTAVES, STEP, RelationNet, RelationOptions, squares
 from semcorr_cli.training import views
 from semcorr_cli.training.pictures import Pictures
 from semcorr_cli.training.views import ViewOptions
+from semcorr_cli.training.weights import write_halved
 
 SIDE = 192
 """Side of a view in pixels: what the built-in extractor's quick look shows its network."""
@@ -72,7 +71,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class RelationTraining:
-    """The recipe; the defaults are those of the shipped network.
+    """The recipe; MODEL_CARD.md tells how the shipped network came of it.
 
     Attributes:
         steps: how many.
@@ -294,9 +293,7 @@ def write(network: RelationNet, path: Path, about: Mapping[str, str] | None = No
     """Writes a network in half precision, in one move, in place of an older one.
 
     Raises:
+        ValueError: weights that half precision cannot hold.
         OutputError: the file cannot be written.
     """
-    state = {key: value.half().contiguous() for key, value in network.state_dict().items() if value.is_floating_point()}
-    content = save(state, {"relation": json.dumps(asdict(network.options)), **(about or {})})
-    with atomic.replacing(path, overwrite=True) as draft:
-        draft.write_bytes(content)
+    write_halved(network, path, {"relation": json.dumps(asdict(network.options)), **(about or {})})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
+from torch import nn
 
 from semcorr_cli.extractors.network import DescriptorNet
 from semcorr_cli.io import atomic
@@ -27,6 +28,22 @@ def write_weights(network: DescriptorNet, path: Path, about: Mapping[str, str] |
         ValueError: weights that half precision cannot hold.
         OutputError: the file cannot be written.
     """
+    options = dataclasses.asdict(dataclasses.replace(network.options, classes=0))
+    write_halved(network, path, {"network": json.dumps(options), **(about or {})})
+
+
+def write_halved(network: nn.Module, path: Path, about: Mapping[str, str]) -> None:
+    """Writes what using a network takes of its weights, in half precision and one move, in place of an older file.
+
+    Args:
+        network: any network.
+        path: a `.safetensors` file.
+        about: metadata.
+
+    Raises:
+        ValueError: weights that half precision cannot hold.
+        OutputError: the file cannot be written.
+    """
     state = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in network.state_dict().items()
@@ -34,7 +51,6 @@ def write_weights(network: DescriptorNet, path: Path, about: Mapping[str, str] |
     }
     if not all(bool(torch.isfinite(value).all()) for value in state.values()):
         raise ValueError("weights that half precision cannot hold")
-    options = dataclasses.asdict(dataclasses.replace(network.options, classes=0))
-    content = save(state, {"network": json.dumps(options), **(about or {})})
+    content = save(state, dict(about))
     with atomic.replacing(path, overwrite=True) as draft:
         draft.write_bytes(content)

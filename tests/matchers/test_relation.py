@@ -31,11 +31,11 @@ def drawn(image: Image, turned: Pose) -> Image:
 
 
 @cache
-def described(name: str, turned: Pose = STILL) -> FeatureMap:
-    """What any extractor's posing look says of a sample in a pose."""
+def described(name: str, turned: Pose = STILL) -> torch.Tensor:
+    """The square of what any extractor's posing look says of a sample in a pose."""
     offline = Settings(weights=ROOT / "nowhere", cache=ROOT / "nowhere", cache_limit=0, offline=True)
     session = Session(SessionOptions("sift", device="cpu", cache=False), offline)
-    return session.features(drawn(sample(name), turned), look=POSING)[0]
+    return relation.square(session.features(drawn(sample(name), turned), look=POSING)[0])
 
 
 def related(source: str, target: str, turned: Pose = STILL) -> Relation:
