@@ -1,7 +1,7 @@
 """Palettes for GIF frames: k-means in RGB, carried from frame to frame so that colours do not flicker."""
 
-import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
@@ -22,6 +22,9 @@ ROUNDS = 2
 FIRST_ROUNDS = 12
 """Lloyd iterations where there is no palette to start from."""
 
+LOOKED_AT = 1 << 16
+"""Pixels from which the mean colours of histogram cells are taken, of frames that have many more."""
+
 CLEAR = 255
 """Palette index kept for transparent pixels in pictures with alpha."""
 
@@ -37,6 +40,38 @@ Pixels = UInt8[NDArray[np.uint8], "p 3"]
 Codes = Int32[NDArray[np.int32], " p"]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Histogram:
+    """The colours of some pixels, by the cells of the colour cube that they lie in.
+
+    Attributes:
+        code: each pixel's cell.
+        used: the cells that are occupied.
+        counts: their pixels.
+        means: the mean colours of these.
+    """
+
+    code: Codes
+    used: NDArray[np.intp]
+    counts: Float32[NDArray[np.float32], " n"]
+    means: Points
+
+    @classmethod
+    def of(cls, pixels: Pixels, bits: int = BITS) -> "Histogram":
+        """Counts pixels; where there are many, means are those of evenly chosen ones, and of all in rare cells."""
+        code = _codes(pixels, bits)
+        size = 1 << (3 * bits)
+        counts = np.bincount(code, minlength=size)
+        used = np.flatnonzero(counts)
+        chosen = slice(0, None, len(code) // LOOKED_AT | 1)  # odd: mostly other columns in every row
+        looked = np.bincount(code[chosen], minlength=size)
+        rare = np.flatnonzero((looked == 0).take(code))
+        at, colours = np.concatenate([code[chosen], code[rare]]), np.concatenate([pixels[chosen], pixels[rare]])
+        sums = [np.bincount(at, weights=colours[:, channel], minlength=size)[used] for channel in range(3)]
+        means = np.stack(sums, axis=1) / np.where(looked == 0, counts, looked)[used, None]
+        return cls(code, used, counts[used].astype(np.float32), means.astype(np.float32))
+
+
 class Palette:
     """Maps frames to 256 colours; each frame's palette starts from the last one's, or all frames have one."""
 
@@ -50,7 +85,7 @@ class Palette:
         self._dither = dither
         self._colours = colours
         self._table = None if colours is None else _table(np.clip(np.rint(colours), 0, 255))
-        self._last: tuple[bytes, tuple[Frame, Frame]] | None = None
+        self._last: tuple[Frame, tuple[Frame, Frame]] | None = None
 
     @classmethod
     def of(cls, frames: Iterable[Frame], dither: str = "none") -> "Palette":
@@ -61,10 +96,9 @@ class Palette:
             seen = frame.reshape(-1, frame.shape[2])
             if frame.shape[2] == 4:
                 seen, count = seen[seen[:, 3] >= 128], CLEAR
-            code = _codes(seen[:, :3], BITS)
-            counts += np.bincount(code, minlength=len(counts))
-            for channel in range(3):
-                sums[:, channel] += np.bincount(code, weights=seen[:, channel], minlength=len(counts))
+            histogram = Histogram.of(seen[:, :3])
+            counts[histogram.used] += histogram.counts
+            sums[histogram.used] += histogram.counts[:, None] * histogram.means
             rows.append(frame[::8, :, :3])
         used = np.flatnonzero(counts)
         if not used.size:
@@ -82,48 +116,47 @@ class Palette:
         Returns:
             indices (h, w) and the palette (256, 4) of alpha, red, green, blue, both 8-bit.
         """
-        digest = hashlib.sha256(np.ascontiguousarray(frame).data).digest()
-        if self._last is None or self._last[0] != digest:  # a picture that stands still must not flicker
-            self._last = digest, self._reduced(frame)
+        if self._last is None or not np.array_equal(self._last[0], frame):  # what stands still must not flicker
+            self._last = frame, self._reduced(frame)
         return self._last[1]
 
     def _reduced(self, frame: Frame) -> tuple[Frame, Frame]:
         clear = frame[..., 3] < 128 if frame.shape[2] == 4 else None
         rgb = np.ascontiguousarray(frame[..., :3])
-        seen = rgb.reshape(-1, 3) if clear is None else rgb[~clear]
         palette = np.zeros((256, 4), np.uint8)
         palette[: 256 if clear is None else CLEAR, 3] = 255
         indices = np.zeros(rgb.shape[:2], np.uint8)
+        seen = rgb.reshape(-1, 3) if clear is None else rgb[~clear]
         if seen.size:
+            histogram = None
             if self._table is None:
-                self._colours = self._fitted(seen, rgb, 256 if clear is None else CLEAR)
+                histogram = Histogram.of(seen)
+                self._colours = self._fitted(histogram, rgb, 256 if clear is None else CLEAR)
             assert self._colours is not None
             rounded = np.clip(np.rint(self._colours), 0, 255)
             palette[: len(rounded), :3] = rounded
-            indices = self._indices(rgb, rounded)
+            indices = self._indices(rgb, rounded, histogram if clear is None else None)
         if clear is not None:
             indices[clear] = CLEAR
         return indices, np.ascontiguousarray(palette[:, [3, 0, 1, 2]])
 
-    def _fitted(self, seen: Pixels, rgb: Frame, count: int) -> Colours:
-        _, weights, points = _histogram(_codes(seen, BITS), seen)
-        if self._colours is None:
-            return _lloyd(points, weights, _start(rgb, count), ROUNDS)
-        return _lloyd(points, weights, self._colours[:count], ROUNDS)
+    def _fitted(self, seen: Histogram, rgb: Frame, count: int) -> Colours:
+        start = _start(rgb, count) if self._colours is None else self._colours[:count]
+        return _lloyd(seen.means, seen.counts, start, ROUNDS)
 
-    def _indices(self, rgb: Frame, colours: Colours) -> Frame:
+    def _indices(self, rgb: Frame, colours: Colours, histogram: Histogram | None) -> Frame:
+        """Returns what stands for every pixel; a histogram of the frame, if there is one, is used again."""
         if self._dither == "floyd-steinberg":
             return _diffused(rgb, colours)
         is_patterned = self._dither == "bayer"
         rgb = _patterned(rgb) if is_patterned else rgb
-        bits = FINE_BITS if is_patterned or self._table is not None else BITS
-        code = _codes(rgb.reshape(-1, 3), bits)
         if self._table is not None:
-            return self._table[code].reshape(rgb.shape[:2])
-        used, _, points = _histogram(code, rgb.reshape(-1, 3), bits)
-        table = np.zeros(1 << (3 * bits), np.uint8)
-        table[used] = _nearest(points, colours)
-        return table[code].reshape(rgb.shape[:2])
+            return self._table.take(_codes(rgb.reshape(-1, 3), FINE_BITS)).reshape(rgb.shape[:2])
+        if histogram is None or is_patterned:
+            histogram = Histogram.of(rgb.reshape(-1, 3), FINE_BITS if is_patterned else BITS)
+        table = np.zeros(1 << (3 * (FINE_BITS if is_patterned else BITS)), np.uint8)
+        table[histogram.used] = _nearest(histogram.means, colours)
+        return table.take(histogram.code).reshape(rgb.shape[:2])
 
 
 def _codes(rgb: Pixels, bits: int) -> Codes:
@@ -135,18 +168,6 @@ def _codes(rgb: Pixels, bits: int) -> Codes:
     code <<= bits
     code |= coarse[:, 2]
     return code
-
-
-def _histogram(
-    code: Codes, pixels: Pixels, bits: int = BITS
-) -> tuple[NDArray[np.intp], Float32[NDArray[np.float32], " n"], Points]:
-    """Returns the occupied cells, their pixel counts and their mean colours."""
-    cells = 1 << (3 * bits)
-    counts = np.bincount(code, minlength=cells)
-    used = np.flatnonzero(counts)
-    sums = [np.bincount(code, weights=pixels[:, channel], minlength=cells)[used] for channel in range(3)]
-    means = np.stack(sums, axis=1) / counts[used, None]
-    return used, counts[used].astype(np.float32), means.astype(np.float32)
 
 
 def _start(rgb: Frame, count: int) -> Colours:
