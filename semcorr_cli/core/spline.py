@@ -86,6 +86,22 @@ class ThinPlateSpline:
         ]
         return torch.cat(parts) if parts else normalised.new_zeros(0, self.kernel.shape[1])
 
+    def on_grid(self, x: Float[Tensor, " c"], y: Float[Tensor, " r"]) -> Float[Tensor, "r c d"]:
+        """Evaluates the spline where rows and columns cross, which is less work than at as many points anywhere."""
+        across, down = (
+            ((places.double() - self.origin[k]) / self.scale).to(places.dtype) for k, places in enumerate((x, y))
+        )
+        centres, kernel, affine = (part.to(x.dtype) for part in (self.centres, self.kernel, self.affine))
+        columns = (across[:, None] - centres[:, 0]).square_()
+        rows = (down[:, None] - centres[:, 1]).square_()
+        tiny = torch.finfo(columns.dtype).tiny
+        parts = []
+        for part in rows.split(max(1, EVALUATION_CHUNK // len(x))):
+            squared = (part[:, None] + columns).clamp_min_(tiny).flatten(0, 1)
+            parts.append(squared.log().mul_(squared) @ (kernel * 0.5))
+        flat = torch.addmm(affine[0], across[:, None], affine[1:2]) + (down[:, None] * affine[2])[:, None]
+        return torch.cat(parts).reshape(flat.shape).add_(flat)
+
 
 def fit(
     points: Float[Tensor, "n 2"],

@@ -175,7 +175,7 @@ class Lines:
     """Values known at lattice nodes over a canvas, read at the centres of its pixels, any rows of it at a time.
 
     What lies between nodes across is worked out once, on the lattice's few rows; what lies between these is filled in
-    one cell after the other, so that nothing but the result is large.
+    for all cells at once where as many rows lie in each, else one cell after the other: nothing but the result is large.
     """
 
     def __init__(self, values: Float[Tensor, "r c d"], hw: Hw) -> None:
@@ -190,8 +190,13 @@ class Lines:
 
     @functools.cached_property
     def _lines(self) -> Float[Tensor, "r w d"]:
-        x = coords.pixel_centres((1, self._hw[1]), device=self._values.device)[0, :, 0]
-        column, across = _split(x, self._values.shape[1] - 1, self._hw[1])
+        width, cells, device = self._hw[1], self._values.shape[1] - 1, self._values.device
+        if width % cells == 0:
+            rise = self._values.diff(dim=1)
+            shares = _shares(width // cells, device)[:, 0]
+            return torch.addcmul(self._values[:, :-1, None], shares, rise[:, :, None]).flatten(1, 2)
+        x = coords.pixel_centres((1, width), device=device)[0, :, 0]
+        column, across = _split(x, cells, width)
         before, after = self._values.index_select(1, column), self._values.index_select(1, column + 1)
         return torch.lerp(before, after, across[None, :, None])
 
@@ -203,6 +208,12 @@ class Lines:
         """Returns the values in the canvas rows `top` to `bottom` (exclusive), or some columns of these."""
         lines, rise = self._lines[:, columns], self._rise[:, columns]
         cells = self._values.shape[0] - 1
+        if self._hw[0] % cells == 0:
+            each = self._hw[0] // cells
+            first, last = top // each, -(-bottom // each)
+            shares = _shares(each, lines.device)
+            whole = torch.addcmul(lines[first:last, None], shares, rise[first:last, None]).flatten(0, 1)
+            return whole[top - first * each : bottom - first * each]
         row, down = _lattice_rows(cells, self._hw[0], top, bottom, lines.device)
         if not processor.holds(lines) or self._hw[0] < 3 * cells:
             return rise.index_select(0, row).mul_(down).add_(lines.index_select(0, row))
@@ -211,6 +222,12 @@ class Lines:
         for cell, (part, share) in enumerate(zip(block.split(counts), shares, strict=True), start=first):
             torch.addcmul(lines[cell], share, rise[cell], out=part)
         return block
+
+
+@functools.lru_cache(STRIPS_KEPT)
+def _shares(each: int, device: torch.device) -> Float[Tensor, "each 1 1"]:
+    """Returns the share of the way through its cell of each of the rows that lie in one."""
+    return ((torch.arange(each, dtype=torch.float32, device=device) + 0.5) / each)[:, None, None]
 
 
 @functools.lru_cache(STRIPS_KEPT)

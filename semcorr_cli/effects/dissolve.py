@@ -47,6 +47,9 @@ LEAD = 0.25
 BROAD_CELLS = 32
 """Cells along the frame's longer side in which broad colours are gathered."""
 
+PROBES = 2
+"""Places along a side of such a cell at which they are read, from copies of the pictures that are as small."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
@@ -127,7 +130,8 @@ class Dissolve:
         first, second = (low(reader, map_, LOOK_SIDE) for reader, map_ in zip(readers, maps, strict=True))
         self._clash = clash(first[:3], second[:3])
         self._lead = lead(first[:3], second[:3])
-        self._readers = readers
+        side = BROAD_CELLS * PROBES
+        self._broad = [low(reader, Warp.identity(reader.hw, reader.hw), side) for reader in readers]
 
     def mix(self, maps: tuple[Warp, Warp], share: float, tones: tuple[Tone, Tone] | None = None) -> Mix:
         """Returns how the pictures are mixed at a moment; where one picture ends, the other takes over.
@@ -185,7 +189,7 @@ class Dissolve:
         tones: tuple[Tone, Tone] | None,
     ) -> tuple[Float[Tensor, "6 u v"], Float[Tensor, "6 u v"]]:
         """Returns gain and lift of each picture on a coarse grid over the frame."""
-        first, second = (low(reader, map_, BROAD_CELLS) for reader, map_ in zip(self._readers, maps, strict=True))
+        first, second = (broadly(planes, map_) for planes, map_ in zip(self._broad, maps, strict=True))
         if tones is not None:
             first, second = tones[0].apply(first), tones[1].apply(second)
         where = functional.interpolate(clashing[None, None], size=first.shape[1:], mode="area")[0]
@@ -211,6 +215,15 @@ def low(reader: Reader, map_: Warp, longer: int) -> Float[Tensor, "c u v"]:
     scale = min(1.0, longer / max(map_.target_hw))
     hw = (max(1, round(map_.target_hw[0] * scale)), max(1, round(map_.target_hw[1] * scale)))
     return reader.read(replace(map_, target_hw=hw))
+
+
+def broadly(planes: Float[Tensor, "c u v"], map_: Warp) -> Float[Tensor, "c y x"]:
+    """Returns the mean colours of a picture's small copy through a map, cell by cell of a coarse grid over the frame."""
+    scale = min(1.0, BROAD_CELLS / max(map_.target_hw))
+    probes = tuple(PROBES * max(1, round(side * scale)) for side in map_.target_hw)
+    at = coords.pixels_to_unit(Lines(map_.nodes, (probes[0], probes[1])).rows(0, probes[0]), map_.source_hw)[None]
+    read = functional.grid_sample(planes[None], at, padding_mode="reflection", align_corners=False)
+    return functional.avg_pool2d(read[0], PROBES)
 
 
 def nodes_of(planes: Float[Tensor, "d u v"], like: Float[Tensor, "r c 1"]) -> Float[Tensor, "r c d"]:

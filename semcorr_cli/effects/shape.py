@@ -92,7 +92,7 @@ class Shape:
             frame_hw=self._frame_hw,
         )
         positions = Warp.lattice(self._frame_hw, self._finer, cells=CELLS)
-        values = fitted(positions.reshape(-1, 2)).reshape(*positions.shape[:2], 4).float()
+        values = fitted.on_grid(positions[0, :, 0], positions[:, 0, 1])
         ends = zip(values.split(2, dim=-1), self._places, self._pictures_hw, strict=True)
         first, second = (
             Warp(place.to_picture(nodes), torch.ones(nodes.shape[:2]), hw, self._frame_hw) for nodes, place, hw in ends

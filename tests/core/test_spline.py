@@ -111,3 +111,12 @@ def test_float32_points_are_evaluated_to_a_hundredth_of_a_pixel() -> None:
     fitted = spline.fit((points + 1) * 512, (values + 1) * 512, smoothing=1e-4, frame_hw=(1024, 1024))
     queries = (data(500, seed=4)[0] + 1) * 512
     assert float((fitted(queries.float()) - fitted(queries)).abs().max()) < 0.01
+
+
+def test_a_grid_is_evaluated_as_its_points_are() -> None:
+    points, values = data(60, noise=0.03)
+    fitted = spline.fit((points + 1) * 200, torch.cat([values, points], dim=1) * 200, smoothing=1e-4)
+    x, y = torch.linspace(-20, 420, 23).double(), torch.linspace(0, 400, 17).double()
+    crossings = torch.cartesian_prod(y, x).flip(1)
+    assert torch.allclose(fitted.on_grid(x, y).flatten(0, 1), fitted(crossings), atol=1e-9)
+    assert float((fitted.on_grid(x.float(), y.float()) - fitted.on_grid(x, y)).abs().max()) < 0.01

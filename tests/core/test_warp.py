@@ -100,7 +100,7 @@ def test_confidence_is_read_like_the_map_and_stays_in_range() -> None:
     assert torch.allclose(warp.confidence_at(torch.tensor([[-9.0, 5.0], [99.0, 5.0]])), torch.tensor([0.0, 1.0]))
 
 
-@pytest.mark.parametrize("hw", [(70, 50), (9, 11), (300, 40)])
+@pytest.mark.parametrize("hw", [(70, 50), (9, 11), (300, 40), (64, 48)])
 def test_rows_are_what_single_points_are(hw: tuple[int, int]) -> None:
     warp = Warp.sampled(lambda xy: xy + 3 * torch.sin(xy.flip(1) / 7), hw, hw)
     centres = coords.pixel_centres(hw)
@@ -108,8 +108,11 @@ def test_rows_are_what_single_points_are(hw: tuple[int, int]) -> None:
     assert torch.allclose(read, warp.at(centres.reshape(-1, 2)).reshape(*hw, 2), atol=1e-4)
 
 
-def test_rows_do_not_depend_on_where_strips_begin_or_on_what_fills_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = Lines(torch.rand(9, 7, 3, generator=torch.Generator().manual_seed(0)), (90, 60))
+@pytest.mark.parametrize("rows", [9, 10], ids=["uneven", "even"])
+def test_rows_do_not_depend_on_where_strips_begin_or_on_what_fills_them(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    lines = Lines(torch.rand(rows, 7, 3, generator=torch.Generator().manual_seed(0)), (90, 60))
     whole = lines.rows(0, 90)
     assert torch.equal(torch.cat([lines.rows(top, min(top + 17, 90)) for top in range(0, 90, 17)]), whole)
     assert torch.equal(lines.rows(3, 40, slice(5, 31)), whole[3:40, 5:31])
