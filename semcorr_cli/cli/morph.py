@@ -136,7 +136,8 @@ def morph(
     how = formats.written(film, place.suffix)
     pictures = _opened(images, background, film, transparent=formats.has_alpha(place.suffix, how))
 
-    from semcorr_cli.effects import morph as effect
+    from semcorr_cli.effects.frames import frames
+    from semcorr_cli.effects.morph import MorphOptions
     from semcorr_cli.io import animation, stills, warps
     from semcorr_cli.io.film import FORMATS
 
@@ -146,7 +147,7 @@ def morph(
     curves = (shape_easing or easing).value, (color_easing or easing).value
     if film.pace is filming.Tempo.EVEN and curves[0] == curves[1]:
         curves = "linear", "linear"  # the same way, laid out anew; the straighter it is, the better it is measured
-    looks = effect.MorphOptions(*curves, fit.value, path.value, blend.value, color_transfer)
+    looks = MorphOptions(*curves, fit.value, path.value, blend.value, color_transfer)
     session = open_session(film)
     pictures = find_objects(session, pictures, film)
     fields: list[Correspondence | None] = [None]
@@ -167,13 +168,13 @@ def morph(
     alpha = any(picture.alpha is not None for picture in pictures) or background is Background.TRANSPARENT
     if alpha and place.suffix == ".avif" and how.loop:
         out.warn("a transparent avif is played for ever: --loop is left out")
-    glimpse = effect.frames(morphs, pace.spread(len(morphs), GLIMPSE))
+    glimpse = frames(morphs, pace.spread(len(morphs), GLIMPSE))
     made_hw = hw if sheet is None else stills.sheet_hw(hw, sheet)
     with (
         place.streamed(made_hw) as file,
         animation.writing(file, hw, how, alpha=alpha, overwrite=film.overwrite, glimpse=glimpse) as writer,
     ):
-        for frame in out.progress(effect.frames(morphs, moments), count, "frames"):
+        for frame in out.progress(frames(morphs, moments), count, "frames"):
             writer.write(frame)
     session.close()
 

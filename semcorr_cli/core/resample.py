@@ -1,6 +1,7 @@
 """Reading a picture through a warp: bicubic or bilinear, antialiased where it shrinks, in strips of rows."""
 
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -51,6 +52,7 @@ class Reader:
         self._wh = planes.new_tensor([self.hw[1], self.hw[0]])
         # Pixel by pixel in memory: a pixel is read with all its channels.
         self._levels = [planes.permute(1, 2, 0).contiguous().permute(2, 0, 1)]
+        self._halving = threading.Lock()  # frames are drawn by several threads
         self._mode = mode
         self._beyond = beyond
 
@@ -104,6 +106,10 @@ class Reader:
         return torch.from_numpy(read.reshape(*at.shape[:2], -1)).clamp_(0, 1).permute(2, 0, 1)
 
     def _level(self, level: int) -> Float[Tensor, "c h w"]:
+        with self._halving:
+            return self._halved(level)
+
+    def _halved(self, level: int) -> Float[Tensor, "c h w"]:
         while len(self._levels) <= level:
             last = self._levels[-1]
             half = (max(1, round(last.shape[1] / 2)), max(1, round(last.shape[2] / 2)))

@@ -175,7 +175,7 @@ class Lines:
     """Values known at lattice nodes over a canvas, read at the centres of its pixels, any rows of it at a time.
 
     What lies between nodes across is worked out once, on the lattice's few rows; what lies between these is filled in
-    for all cells at once where as many rows lie in each, else one cell after the other: nothing but the result is large.
+    at once where as many rows lie in every cell, else one cell after the other: nothing but the result is large.
     """
 
     def __init__(self, values: Float[Tensor, "r c d"], hw: Hw) -> None:
@@ -211,8 +211,8 @@ class Lines:
         if self._hw[0] % cells == 0:
             each = self._hw[0] // cells
             first, last = top // each, -(-bottom // each)
-            shares = _shares(each, lines.device)
-            whole = torch.addcmul(lines[first:last, None], shares, rise[first:last, None]).flatten(0, 1)
+            down = _shares(each, lines.device)
+            whole = torch.addcmul(lines[first:last, None], down, rise[first:last, None]).flatten(0, 1)
             return whole[top - first * each : bottom - first * each]
         row, down = _lattice_rows(cells, self._hw[0], top, bottom, lines.device)
         if not processor.holds(lines) or self._hw[0] < 3 * cells:

@@ -218,7 +218,7 @@ def low(reader: Reader, map_: Warp, longer: int) -> Float[Tensor, "c u v"]:
 
 
 def broadly(planes: Float[Tensor, "c u v"], map_: Warp) -> Float[Tensor, "c y x"]:
-    """Returns the mean colours of a picture's small copy through a map, cell by cell of a coarse grid over the frame."""
+    """Returns the mean colours of a small copy of a picture through a map, in coarse cells of the frame."""
     scale = min(1.0, BROAD_CELLS / max(map_.target_hw))
     probes = tuple(PROBES * max(1, round(side * scale)) for side in map_.target_hw)
     at = coords.pixels_to_unit(Lines(map_.nodes, (probes[0], probes[1])).rows(0, probes[0]), map_.source_hw)[None]

@@ -52,7 +52,7 @@ class Layers(Transition):
         self._whole = Morph(source, target, None, frame_hw, options)
         self.object = Morph(cut_out(source), cut_out(target), field, frame_hw, options, by_hand, held=False)
         self.behind = Morph(plate(source), plate(target), None, frame_hw, options)
-        self.shape = self.object.shape
+        self.shape, self.device = self.object.shape, self.object.device
 
     def frame(self, t: float) -> NDArray[np.uint8]:
         """Returns the frame at time t in [0, 1]: (h, w, 3), or (h, w, 4) when either picture has alpha."""

@@ -6,7 +6,7 @@ linear light. Wolberg, "Image morphing: a survey" (1998), sections 3 and 4.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.effects.controls import Controls
 from semcorr_cli.effects.dissolve import Dissolve
-from semcorr_cli.effects.pace import EASINGS, Moment
+from semcorr_cli.effects.pace import EASINGS
 from semcorr_cli.effects.placement import Placement
 from semcorr_cli.effects.ramp import Ramp, Tone
 from semcorr_cli.effects.shape import Shape
@@ -58,9 +58,11 @@ class Transition(ABC):
 
     Attributes:
         shape: where everything is at every moment.
+        device: where frames are drawn.
     """
 
     shape: Shape
+    device: torch.device
 
     @abstractmethod
     def frame(self, t: float) -> NDArray[np.uint8]:
@@ -77,6 +79,7 @@ class Morph(Transition):
     Attributes:
         frame_hw: size of the frames.
         shape: where everything is at every moment.
+        device: where frames are drawn.
     """
 
     def __init__(
@@ -104,7 +107,7 @@ class Morph(Transition):
         self.frame_hw = frame_hw
         self._options = options
         self._alpha = source.alpha is not None or target.alpha is not None
-        self._device = source.rgb.device
+        self.device = source.rgb.device
         places = (Placement.of(source.hw, frame_hw, options.fit), Placement.of(target.hw, frame_hw, options.fit))
         controls = Controls.of(field, by_hand, places, frame_hw, held=held)
         count = 0 if by_hand is None else len(by_hand)
@@ -118,7 +121,7 @@ class Morph(Transition):
 
     def frame(self, t: float) -> NDArray[np.uint8]:
         """Returns the frame at time t in [0, 1]: (h, w, 3), or (h, w, 4) when either picture has alpha."""
-        result = torch.empty(*self.frame_hw, 4 if self._alpha else 3, dtype=torch.uint8, device=self._device)
+        result = torch.empty(*self.frame_hw, 4 if self._alpha else 3, dtype=torch.uint8, device=self.device)
         for rows, planes in self.strips(t):
             result[rows] = encoded(planes)
         return result.cpu().numpy()
@@ -184,7 +187,7 @@ class Morph(Transition):
 
     def _maps(self, s: float) -> tuple[Warp, Warp]:
         first, second = self.shape.maps(s)
-        return first.to(self._device), second.to(self._device)
+        return first.to(self.device), second.to(self.device)
 
 
 def facing_one_way(
@@ -210,15 +213,6 @@ def facing_one_way(
         turned.append(field.target_mirrored() if second else field)
     shown = [picture.mirrored() if flip else picture for picture, flip in zip(pictures, mirrored, strict=True)]
     return shown, turned, mirrored
-
-
-def frames(morphs: Sequence[Transition], moments: Iterator[Moment]) -> Iterator[NDArray[np.uint8]]:
-    """Yields the frames of a film; a moment that stands still is drawn once."""
-    last: tuple[Moment, NDArray[np.uint8]] | None = None
-    for moment in moments:
-        if last is None or last[0] != moment:
-            last = (moment, morphs[moment.transition].frame(moment.t))
-        yield last[1]
 
 
 def _linear_planes(image: Image, alpha: bool) -> Float[Tensor, "c h w"]:

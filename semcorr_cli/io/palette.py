@@ -25,6 +25,9 @@ FIRST_ROUNDS = 12
 LOOKED_AT = 1 << 16
 """Pixels from which the mean colours of histogram cells are taken, of frames that have many more."""
 
+AT_ONCE = 256
+"""Colours compared with a palette at once: so few that NumPy does not call threads, which would wait for each other."""
+
 CLEAR = 255
 """Palette index kept for transparent pixels in pictures with alpha."""
 
@@ -176,7 +179,10 @@ def _start(rgb: Frame, count: int) -> Colours:
 
 
 def _nearest(points: Points, colours: Colours) -> NDArray[np.intp]:
-    near: NDArray[np.intp] = (points @ colours.T - 0.5 * np.square(colours).sum(axis=1)).argmax(axis=1)
+    near, half = np.empty(len(points), np.intp), 0.5 * np.square(colours).sum(axis=1)
+    for first in range(0, len(points), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        (points[part] @ colours.T - half).argmax(axis=1, out=near[part])
     return near
 
 

@@ -11,8 +11,7 @@ from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
-from semcorr_cli.effects.morph import Morph, MorphOptions, facing_one_way, frames
-from semcorr_cli.effects.pace import Moment, Pace
+from semcorr_cli.effects.morph import Morph, MorphOptions, facing_one_way
 from tests.specimens import correspondence, flat, mapped, picture, shifted
 
 HW = (72, 96)
@@ -218,32 +217,6 @@ def test_frames_stay_within_the_values_of_both_pictures() -> None:
         assert frame.min() >= 24
         assert frame.max() <= 255
         assert 44 <= frame.mean() <= 237  # the means of both
-
-
-class Counting(Morph):
-    """A transition that only counts how often it is drawn; a frame's code tells transition and time."""
-
-    def __init__(self, code: int) -> None:
-        self.code = code
-        self.drawn: list[float] = []
-
-    def frame(self, t: float) -> NDArray[np.uint8]:
-        self.drawn.append(t)
-        return np.full((8, 8, 3), self.code + round(10 * t), np.uint8)
-
-
-def test_a_film_is_its_moments_and_a_held_one_is_drawn_once() -> None:
-    morphs: list[Morph] = [Counting(0), Counting(100)]
-    pace = Pace(frames=3, hold=4)
-    film = [int(frame[0, 0, 0]) for frame in frames(morphs, pace.moments(2))]
-    assert film == [100 * moment.transition + round(10 * moment.t) for moment in pace.moments(2)]
-    assert len(film) == pace.count(2)
-    assert [morph.drawn for morph in morphs] == [[0.0, 0.5, 1.0], [0.5, 1.0]]
-
-
-def test_a_film_of_no_moments_is_empty() -> None:
-    nothing: list[Moment] = []
-    assert list(frames([Counting(0)], iter(nothing))) == []
 
 
 def test_a_film_of_mirrored_pictures_turns_none_over():
