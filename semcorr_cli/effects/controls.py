@@ -33,6 +33,9 @@ MIN_CONFIDENCE = 0.05
 FREE = 1 / 3
 """Confidence from which a point goes all the way to its counterpart."""
 
+TRUSTED = 0.4
+"""Chance that a correspondence is right from which points go all the way; where it is smaller, they stay nearer."""
+
 EXACT = 1e4
 """Weight of points set by hand: what they say is met to a fraction of a pixel."""
 
@@ -124,9 +127,11 @@ def _held(
     """Returns start, end, weight and turning of points of which those without counterpart stay where they are."""
     points = torch.cat([inner, rim])
     partner, confidence = _partners(field, places, points)
+    trust = min(1.0, field.quality.probability / TRUSTED)
+    confidence = trust * confidence
     # What has a counterpart lets go of its place, the rim last of all.
     is_rim = torch.arange(len(points)) >= len(inner)
-    free = torch.where(is_rim, confidence, (confidence / FREE).clamp(max=1))
+    free = torch.where(is_rim, confidence, (confidence / FREE).clamp(max=trust))
     weight = torch.where(is_rim, confidence.clamp_min(RIM_WEIGHT), confidence.clamp_min(HELD_WEIGHT))
     return torch.lerp(points, partner, free[:, None]), points, weight, confidence
 

@@ -29,26 +29,20 @@ FEATHER = 0.07
 LOOK_SIDE = 192
 """Longer side of the copies on which edges are compared."""
 
-WINDOW = 0.02
+WINDOW = 0.035
 """Radius within which edges are compared, a share of the longer side."""
 
 FAINT = 2e-4
 """Edge energy, in squared sRGB steps a pixel, below which nobody sees a ghost."""
 
-QUICKEST = 0.6
+QUICKEST = 0.7
 """Share of the way in which detail that clashes changes over."""
 
 BAND_PACE = 0.35
 """Share of the way in which the finest band changes over where it clashes, when bands are mixed one by one."""
 
-LEAD = 0.25
-"""How much earlier or later that happens where one picture's detail is much stronger; a share of the way."""
-
-BROAD_CELLS = 32
-"""Cells along the frame's longer side in which broad colours are gathered."""
-
-PROBES = 2
-"""Places along a side of such a cell at which they are read, from copies of the pictures that are as small."""
+BROAD_SIDE = 64
+"""Longer side of the copies that hold the pictures' broad colours."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,9 +123,7 @@ class Dissolve:
         self._frame_hw = frame_hw
         first, second = (low(reader, map_, LOOK_SIDE) for reader, map_ in zip(readers, maps, strict=True))
         self._clash = clash(first[:3], second[:3])
-        self._lead = lead(first[:3], second[:3])
-        side = BROAD_CELLS * PROBES
-        self._broad = [low(reader, Warp.identity(reader.hw, reader.hw), side) for reader in readers]
+        self._broad = [low(reader, Warp.identity(reader.hw, reader.hw), BROAD_SIDE) for reader in readers]
 
     def mix(self, maps: tuple[Warp, Warp], share: float, tones: tuple[Tone, Tone] | None = None) -> Mix:
         """Returns how the pictures are mixed at a moment; where one picture ends, the other takes over.
@@ -147,31 +139,29 @@ class Dissolve:
         fine = torch.lerp(fine, fine * fine * (3 - 2 * fine), clashing)
         fine = within(maps, fine)[..., None]
         shares = 1 - fine, fine
-        tints = [
-            share * nodes_of(tint_, fine)
-            for share, tint_ in zip(shares, self._tints(maps, share, clashing, tones), strict=True)
-        ]
+        both = zip(shares, self._tints(maps, share, clashing, tones), strict=True)
+        tints = [own * tint_ for own, tint_ in both]
         hw = maps[0].target_hw
         first, second = (
-            Part(*(Lines(nodes, hw) for nodes in (share, tint_[..., :3], tint_[..., 3:])))
-            for share, tint_ in zip(shares, tints, strict=True)
+            Part(*(Lines(nodes, hw) for nodes in (own, tint_[..., :3], tint_[..., 3:])))
+            for own, tint_ in zip(shares, tints, strict=True)
         )
         return Mix((first, second), Lines(tints[0][..., 3:] + tints[1][..., 3:], hw))
 
     def bands(self, maps: tuple[Warp, Warp], share: float) -> Bands:
         """Returns how the pictures' bands are mixed at a moment.
 
-        Where they clash, fine detail comes from one picture at a time, first from the one whose detail is stronger.
+        Where they clash, fine detail comes from one picture at a time.
 
         Args:
             maps: from the frame into both pictures, at this moment.
             share: of the second picture, where nothing clashes.
         """
-        clashing, lead_ = (self._read(plane, maps[1].nodes) for plane in (self._clash, self._lead))
-        ahead = share + LEAD * 4 * share * (1 - share) * lead_
-        fine = ((ahead - 0.5) / BAND_PACE + 0.5).clamp(0, 1)
-        fine = torch.lerp(torch.full_like(clashing, share), fine * fine * (3 - 2 * fine), clashing)
-        shares = torch.stack([within(maps, torch.full_like(fine, share)), within(maps, fine)], dim=-1)
+        clashing = self._read(self._clash, maps[1].nodes)
+        broad = torch.full_like(clashing, share)
+        fine = ((broad - 0.5) / BAND_PACE + 0.5).clamp(0, 1)
+        fine = torch.lerp(broad, fine * fine * (3 - 2 * fine), clashing)
+        shares = torch.stack([within(maps, broad), within(maps, fine)], dim=-1)
         hw = maps[0].target_hw
         planes = Lines(shares, hw).rows(0, hw[0]).permute(2, 0, 1)
         return Bands(planes[:1], planes[1:])
@@ -187,20 +177,22 @@ class Dissolve:
         share: float,
         clashing: Float[Tensor, "r c"],
         tones: tuple[Tone, Tone] | None,
-    ) -> tuple[Float[Tensor, "6 u v"], Float[Tensor, "6 u v"]]:
-        """Returns gain and lift of each picture on a coarse grid over the frame."""
+    ) -> tuple[Float[Tensor, "r c 6"], Float[Tensor, "r c 6"]]:
+        """Returns gain and lift of each picture at the maps' nodes."""
         first, second = (broadly(planes, map_) for planes, map_ in zip(self._broad, maps, strict=True))
+        # Where one picture ends its mirrored rim is not seen, but its colours are, or the frame would have a border.
+        clashing = 1 - (1 - clashing) * reach(maps[0]) * reach(maps[1])
         if tones is not None:
             first, second = tones[0].apply(first), tones[1].apply(second)
-        where = functional.interpolate(clashing[None, None], size=first.shape[1:], mode="area")[0]
         if first.shape[0] == 4:
-            where = where * torch.minimum(first[3:], second[3:])
+            clashing = clashing * torch.minimum(first[3], second[3])
             first, second = (planes[:3] / planes[3:].clamp_min(1e-3) for planes in (first, second))
-        change = where * (second - first)
-        return tint(first, share * change), tint(second, (share - 1) * change)
+        change = clashing * (second - first)
+        gains = tint(first, share * change), tint(second, (share - 1) * change)
+        return gains[0].permute(1, 2, 0), gains[1].permute(1, 2, 0)
 
 
-def tint(colours: Float[Tensor, "3 u v"], change: Float[Tensor, "3 u v"]) -> Float[Tensor, "6 u v"]:
+def tint(colours: Float[Tensor, "3 r c"], change: Float[Tensor, "3 r c"]) -> Float[Tensor, "6 r c"]:
     """Returns gain and lift that change broad colours by so much and keep every value within [0, 1].
 
     What is to become darker is multiplied, what is to become lighter is multiplied in its distance from white.
@@ -217,23 +209,11 @@ def low(reader: Reader, map_: Warp, longer: int) -> Float[Tensor, "c u v"]:
     return reader.read(replace(map_, target_hw=hw))
 
 
-def broadly(planes: Float[Tensor, "c u v"], map_: Warp) -> Float[Tensor, "c y x"]:
-    """Returns the mean colours of a small copy of a picture through a map, in coarse cells of the frame."""
-    scale = min(1.0, BROAD_CELLS / max(map_.target_hw))
-    probes = tuple(PROBES * max(1, round(side * scale)) for side in map_.target_hw)
-    at = coords.pixels_to_unit(Lines(map_.nodes, (probes[0], probes[1])).rows(0, probes[0]), map_.source_hw)[None]
-    read = functional.grid_sample(planes[None], at, padding_mode="reflection", align_corners=False)
-    return functional.avg_pool2d(read[0], PROBES)
-
-
-def nodes_of(planes: Float[Tensor, "d u v"], like: Float[Tensor, "r c 1"]) -> Float[Tensor, "r c d"]:
-    """Returns the values of a coarse grid's cells at the nodes of a lattice over the same frame."""
-    r, c = like.shape[:2]
-    y = torch.linspace(-1, 1, r, device=planes.device)
-    x = torch.linspace(-1, 1, c, device=planes.device)
-    at = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
-    read: Tensor = functional.grid_sample(planes[None], at[None], padding_mode="border", align_corners=False)
-    return read[0].permute(1, 2, 0).contiguous()
+def broadly(planes: Float[Tensor, "ch u v"], map_: Warp) -> Float[Tensor, "ch r c"]:
+    """Returns the colours of a picture's small copy where a map's nodes lie."""
+    at = coords.pixels_to_unit(map_.nodes, map_.source_hw)[None]
+    read: Tensor = functional.grid_sample(planes[None], at, padding_mode="reflection", align_corners=False)
+    return read[0].clamp(0, 1)
 
 
 def clash(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Float[Tensor, "h w"]:
@@ -253,21 +233,15 @@ def clash(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Floa
     return missing.clamp(0, 1)
 
 
-def lead(first: Float[Tensor, "c h w"], second: Float[Tensor, "c h w"]) -> Float[Tensor, "h w"]:
-    """Returns whose detail is stronger around every place: −1 where it is all the first's, 1 where the second's."""
-    sigma = max(2 * WINDOW * max(first.shape[1:]), 0.5)
-    reach = max(min(2 * round(3 * sigma) + 1, 2 * (min(first.shape[1:]) // 2) - 1), 1)
-    edges = [_edges(light.to_srgb(planes.clamp(0, 1)).mean(dim=0)) for planes in (first, second)]
-    energies = torch.stack([edge.square().sum(dim=0) for edge in edges])
-    own, other = gaussian_blur2d(energies[None], reach, (sigma, sigma), border_type="replicate")[0].clamp_min(0).sqrt()
-    share: Tensor = (other - own) / (other + own + FAINT**0.5)
-    return share
-
-
 def within(maps: tuple[Warp, Warp], share: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
     """Returns the second picture's share where one of the pictures ends: there the other takes over."""
-    reach = [(1 + depth(m.nodes, m.source_hw) / (FEATHER * max(m.source_hw))).clamp(1e-3, 1) for m in maps]
-    return share * reach[1] / ((1 - share) * reach[0] + share * reach[1])
+    first, second = (reach(map_).clamp_min(1e-3) for map_ in maps)
+    return share * second / ((1 - share) * first + share * second)
+
+
+def reach(map_: Warp) -> Float[Tensor, "r c"]:
+    """Returns how far a picture counts at a map's nodes: 1 inside it, falling to 0 in its mirrored rim."""
+    return (1 + depth(map_.nodes, map_.source_hw) / (FEATHER * max(map_.source_hw))).clamp(0, 1)
 
 
 def _edges(grey: Float[Tensor, "h w"]) -> Float[Tensor, "2 h w"]:

@@ -3,23 +3,26 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from semcorr_cli.core import spline
+from semcorr_cli.core import coords, spline
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.warp import Warp
-from semcorr_cli.effects.controls import Controls
+from semcorr_cli.effects.controls import KNOTS, Controls
 from semcorr_cli.effects.placement import Placement
 
 SMOOTHING = 1e-5
-"""λ of the in-between splines, raised until nothing folds."""
+"""λ of the in-between splines, raised until nothing folds: first for the points near folds, then for all."""
 
 STIFFENING = 4.0
 """Factor by which λ grows."""
 
 STIFFENINGS = 12
-"""How often it may grow; what folds then still, stays folded, and is told."""
+"""How often it may grow, near folds and everywhere; what folds then still, stays folded, and is told."""
+
+NEAR = 1.5
+"""How far from a fold points are near it, in distances between neighbouring control points."""
 
 MOMENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shapes that are looked at for folds."""
@@ -77,6 +80,7 @@ class Shape:
         self._by_hand = by_hand
         self._finer = 1
         self._smoothing = SMOOTHING
+        self._slack = torch.ones_like(controls.weight)
         while self._by_hand and self._finer < FINEST and max(self._missed()) > HAND_TOLERANCE:
             self._finer *= 2
         self._fold_share = self._unfold()
@@ -88,7 +92,7 @@ class Shape:
             c.between(s, self._path),
             torch.cat([c.start, c.end], dim=1),
             smoothing=self._smoothing,
-            weights=c.weight,
+            weights=c.weight / self._slack,
             frame_hw=self._frame_hw,
         )
         positions = Warp.lattice(self._frame_hw, self._finer, cells=CELLS)
@@ -116,16 +120,31 @@ class Shape:
 
     def _unfold(self) -> float:
         """Raises the smoothing until no moment folds; returns the share of the frame that folds at the worst one."""
-        for _ in range(STIFFENINGS):
-            share = self._folded()
-            if share == 0:
+        for attempt in range(2 * STIFFENINGS):
+            folds = self._folds()
+            if not folds:
                 return 0.0
-            self._smoothing *= STIFFENING
-        return self._folded()
+            near = self._near(folds)
+            if attempt < STIFFENINGS and bool(near.any()):
+                self._slack = torch.where(near, STIFFENING * self._slack, self._slack)
+            else:
+                self._smoothing *= STIFFENING
+        return max((float(folded.float().mean()) for _, folded in self._folds()), default=0.0)
 
-    def _folded(self) -> float:
-        worst = [map_.determinants().amin(dim=-1) for s in MOMENTS for map_ in self.maps(s)]
-        return max(float((cells <= 0).float().mean()) for cells in worst)
+    def _folds(self) -> list[tuple[float, Bool[Tensor, "rows columns"]]]:
+        """Returns which of the frame's lattice cells fold, at the moments at which any do."""
+        folds = [(s, map_.determinants().amin(dim=-1) <= 0) for s in MOMENTS for map_ in self.maps(s)]
+        return [(s, folded) for s, folded in folds if bool(folded.any())]
+
+    def _near(self, folds: list[tuple[float, Bool[Tensor, "rows columns"]]]) -> Bool[Tensor, " n"]:
+        """Returns which control points lie near folds; those set by hand never do."""
+        near = torch.zeros(len(self._slack), dtype=torch.bool)
+        for s, folded in folds:
+            cells = coords.cell_centres((folded.shape[0], folded.shape[1]), self._frame_hw)[folded.flatten()]
+            distance = torch.cdist(self.controls.between(s, self._path).to(cells), cells).amin(dim=1)
+            near |= distance <= NEAR * max(self._frame_hw) / KNOTS
+        near[len(near) - self._by_hand :] = False
+        return near
 
 
 def depth(positions: Float[Tensor, "*grid 2"], hw: Hw) -> Float[Tensor, "*grid"]:

@@ -1,10 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from semcorr_cli.core.matches import Matches
-from semcorr_cli.effects.controls import ANCHORS, Controls
+from semcorr_cli.effects.controls import ANCHORS, TRUSTED, Controls
 from semcorr_cli.effects.placement import Placement
 from tests.specimens import correspondence, mapped, shifted
 
@@ -83,3 +84,17 @@ def test_points_set_by_hand_alone_leave_the_rim_where_it_is() -> None:
     assert torch.equal(controls.start[:-1], controls.end[:-1])
     assert controls.start[-1].tolist() == [30, 30]
     assert controls.end[-1].tolist() == [40, 35]
+
+
+def test_a_doubtful_correspondence_moves_less_and_a_likely_one_all_the_way() -> None:
+    field = correspondence(shifted((12.0, -8.0), HW))
+
+    def moved(probability: float) -> torch.Tensor:
+        judged = replace(field, quality=replace(field.quality, probability=probability))
+        controls = Controls.of(judged, None, PLACES, HW)
+        return (controls.start - controls.end)[: -4 * ANCHORS]
+
+    whole = moved(1.0)
+    assert torch.equal(moved(TRUSTED), whole)
+    assert torch.allclose(moved(TRUSTED / 4), whole / 4, atol=1e-4)
+    assert not moved(0.0).any()
