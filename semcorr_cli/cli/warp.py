@@ -14,13 +14,14 @@ from semcorr_cli.cli.preview import PREVIEW_SIDE, reduced
 from semcorr_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from semcorr_cli.core.backdrop import Backdrop
     from semcorr_cli.core.correspondence import Correspondence
     from semcorr_cli.core.image import Image
     from semcorr_cli.core.warp import Warp
     from semcorr_cli.session import Session
 
 LARGE = 16_000_000
-"""Pixels from which a target that is but a canvas is reduced before the source is read: both would fill the memory."""
+"""Pixels from which a target is reduced, or kept in fewer bits, before the source is read: both would fill memory."""
 
 MISSED = 1.0
 """Pixels by which a point set by hand may be missed before it is told."""
@@ -83,7 +84,7 @@ def warp(
     place = destination(pair, default_path(source, "warp", ".png"), PICTURES)
     out.say(f"warping {source} to the layout of {target}")
     session = open_session(pair)
-    images, canvas = _opened([source, target], session, pair, whole=background is Background.TARGET)
+    images, canvas, behind = _opened([source, target], session, pair, background, preview=preview)
     images = find_objects(session, images, pair)
 
     from semcorr_cli.effects.warp import WarpOptions, draw
@@ -98,7 +99,7 @@ def warp(
     map_ = _map(field, points, images[0].hw, canvas)
     if map_.target_hw != drawn_hw:
         map_ = map_.resized(map_.source_hw, drawn_hw)
-    drawing = draw(*session.on_device(*images), map_, WarpOptions(strength, background.value))
+    drawing = draw(*session.on_device(*images), map_, WarpOptions(strength, background.value), behind)
     del images  # large pictures need the room to be encoded
     content, notes = encode(drawing, FORMATS[place.suffix], quality=quality)
     place.deliver(content, drawing.hw, notes)
@@ -106,17 +107,24 @@ def warp(
 
 
 def _opened(
-    paths: list[str], session: "Session", pair: PairOptions, *, whole: bool
-) -> "tuple[list[Image], tuple[int, int]]":
-    """Reads both pictures, of a large target only a small copy unless the whole is wanted; returns its size too."""
-    sizes = []
+    paths: list[str], session: "Session", pair: PairOptions, background: Background, *, preview: bool
+) -> "tuple[list[Image], tuple[int, int], Backdrop | None]":
+    """Reads both pictures, of a large target only a small copy; returns its size, and the whole if it is to be seen."""
+    from semcorr_cli.core import resample
+    from semcorr_cli.core.backdrop import Backdrop
+
+    sizes, behind = [], []
 
     def kept(target: "Image") -> "Image":
         sizes.append(target.hw)
-        is_large = target.hw[0] * target.hw[1] > LARGE
-        return session.working(target) if is_large and not whole else target
+        if target.hw[0] * target.hw[1] <= LARGE:
+            return target
+        if background is Background.TARGET:
+            behind.append(Backdrop.of(resample.shrink(target, PREVIEW_SIDE) if preview else target))
+        return session.working(target)
 
-    return open_pictures(paths, pair, aside=kept), sizes[0]
+    images = open_pictures(paths, pair, aside=kept)
+    return images, sizes[0], behind[0] if behind else None
 
 
 def _map(

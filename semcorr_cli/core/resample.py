@@ -1,5 +1,6 @@
 """Reading a picture through a warp: bicubic or bilinear, antialiased where it shrinks, in strips of rows."""
 
+import itertools
 import math
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,12 @@ MAX_LEVELS = 8
 SOFT_START = 0.4
 """Halvings up to which nothing is skipped that the eye would miss: reading 1.3 pixels apart does not alias visibly."""
 
+ROWS = 64
+"""Rows of a halved copy that are made at once."""
+
+SUPPORT = 2
+"""Pixels on each side of a position that bicubic reading looks at."""
+
 LARGEST_SIDE, MOST_CHANNELS = 1 << 15, 4
 """What OpenCV, the faster reader on processors, can take."""
 
@@ -40,18 +47,28 @@ class Reader:
     whose neighbours lie s source pixels apart is read from the two copies nearest to s.
     """
 
-    def __init__(self, planes: Float[Tensor, "c h w"], *, mode: str = "bicubic", beyond: str = "border") -> None:
-        """Prepares planes in [0, 1]; colours must be premultiplied (see `premultiplied`).
+    def __init__(
+        self,
+        planes: Float[Tensor, "c h w"],
+        *,
+        cover: Float[Tensor, "1 h w"] | None = None,
+        mode: str = "bicubic",
+        beyond: str = "border",
+    ) -> None:
+        """Prepares planes in [0, 1]; colours must be premultiplied (see `premultiplied`), or come with their cover.
 
         Args:
             planes: what to read.
+            cover: what planes are still to be multiplied by, and is read behind them: where it can be, a piece at a
+                time, so that there need not be a second copy of a large picture. For `beyond` "border" alone.
             mode: "bicubic" or "bilinear".
             beyond: what lies outside the picture: "border" repeats its rim, "reflection" mirrors the picture.
         """
         self.hw: Hw = (planes.shape[1], planes.shape[2])
         self._wh = planes.new_tensor([self.hw[1], self.hw[0]])
-        # Pixel by pixel in memory: a pixel is read with all its channels.
-        self._levels = [planes.permute(1, 2, 0).contiguous().permute(2, 0, 1)]
+        self._count = len(planes) if cover is None else len(planes) + 1
+        self._parts = None if cover is None else (planes, cover)
+        self._levels = {0: _by_pixel(planes)} if cover is None else {}
         self._halving = threading.Lock()  # frames are drawn by several threads
         self._mode = mode
         self._beyond = beyond
@@ -59,7 +76,7 @@ class Reader:
     def strips(self, warp: Warp) -> Iterator[tuple[slice, Float[Tensor, "c h w"]]]:
         """Yields (rows, planes) for consecutive rows of the canvas."""
         reading = self.through(warp)
-        for rows in strips(warp.target_hw, self._levels[0]):
+        for rows in strips(warp.target_hw, self._wh):
             yield rows, reading.rows(rows.start, rows.stop)
 
     def read(self, warp: Warp) -> Float[Tensor, "c h w"]:
@@ -72,12 +89,12 @@ class Reader:
 
     def positions(self, level: int, warp: Warp) -> "Positions":
         """Returns where to read in one halved copy, as what reads there wants it told."""
-        planes, nodes = self._level(level), warp.nodes
+        hw, nodes = self._hw_of(level), warp.nodes
         # OpenCV goes astray further from the picture than one reflection.
         is_near = bool(nodes.min() > -min(self.hw) and (nodes.flatten(0, 1).amax(dim=0) < 2 * self._wh).all())
-        fits = planes.shape[0] <= MOST_CHANNELS and max(planes.shape) < LARGEST_SIDE
-        if processor.holds(planes) and fits and is_near:
-            scale = planes.new_tensor([planes.shape[2], planes.shape[1]]) / self._wh
+        fits = self._count <= MOST_CHANNELS and max(hw) < LARGEST_SIDE
+        if processor.holds(self._wh) and fits and is_near:
+            scale = coords.wh(hw, self._wh) / self._wh
             return Positions(Lines(coords.to_centre_origin(nodes * scale), warp.target_hw), by_opencv=True)
         return Positions(Lines(coords.pixels_to_unit(nodes, self.hw), warp.target_hw), by_opencv=False)
 
@@ -85,12 +102,12 @@ class Reader:
         self, level: int, positions: "Positions", top: int, bottom: int, columns: slice
     ) -> Float[Tensor, "c h w"]:
         """Returns planes of one halved copy for a block of a canvas."""
-        planes = self._level(level)
         at = positions.lines.rows(top, bottom, columns)
         if positions.by_opencv:
-            return self._remapped(planes, at)
+            is_apart = level == 0 and self._parts is not None
+            return self._remapped(*self._piece(at)) if is_apart else self._remapped(self._level(level), at)
         read = functional.grid_sample(
-            planes[None], at[None], mode=self._mode, padding_mode=self._beyond, align_corners=False
+            self._level(level)[None], at[None], mode=self._mode, padding_mode=self._beyond, align_corners=False
         )
         return read[0].clamp_(0, 1)
 
@@ -110,12 +127,29 @@ class Reader:
             return self._halved(level)
 
     def _halved(self, level: int) -> Float[Tensor, "c h w"]:
-        while len(self._levels) <= level:
-            last = self._levels[-1]
-            half = (max(1, round(last.shape[1] / 2)), max(1, round(last.shape[2] / 2)))
-            smaller = functional.interpolate(last[None], size=half, mode="area")[0]
-            self._levels.append(smaller.permute(1, 2, 0).contiguous().permute(2, 0, 1))
+        if level not in self._levels:
+            if level <= 1 and self._parts is not None:
+                self._levels[level] = _covered(*self._parts, self._hw_of(level))
+            else:
+                self._levels[level] = _by_pixel(_reduced(self._halved(level - 1), self._hw_of(level)))
         return self._levels[level]
+
+    def _hw_of(self, level: int) -> Hw:
+        h, w = self.hw
+        for _ in range(level):
+            h, w = max(1, round(h / 2)), max(1, round(w / 2))
+        return h, w
+
+    def _piece(self, at: Float[Tensor, "h w 2"]) -> tuple[Float[Tensor, "c u v"], Float[Tensor, "h w 2"]]:
+        """Returns the piece of the picture, under its cover, that positions are read in, and where they lie in it."""
+        assert self._parts is not None
+        size = self._wh.long()
+        low, high = (ends.floor().long() for ends in torch.aminmax(at.flatten(0, 1), dim=0))
+        first = torch.minimum((low - SUPPORT).clamp_min(0), size - 1)
+        last = torch.minimum((high + SUPPORT + 1).clamp_min(1), size)
+        (left, top), (right, bottom) = first.tolist(), torch.maximum(last, first + 1).tolist()
+        planes, cover = (part[:, top:bottom, left:right] for part in self._parts)
+        return _by_pixel(torch.cat([planes * cover, cover])), at - first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,6 +229,33 @@ def _box(where: Bool[Tensor, "h w"]) -> tuple[slice, slice] | None:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
+def _by_pixel(planes: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
+    """Returns planes that lie pixel by pixel in memory: a pixel is read with all its channels."""
+    return planes.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+
+
+def _reduced(planes: Float[Tensor, "c h w"], hw: Hw) -> Float[Tensor, "c u v"]:
+    return planes if planes.shape[1:] == hw else functional.interpolate(planes[None], size=hw, mode="area")[0]
+
+
+def _covered(planes: Float[Tensor, "c h w"], cover: Float[Tensor, "1 h w"], hw: Hw) -> Float[Tensor, "d u v"]:
+    """Returns planes under their cover, and it, reduced by up to a half as `_reduced` would: some rows at a time."""
+    made = planes.new_empty(*hw, len(planes) + 1).permute(2, 0, 1)
+    height = planes.shape[1]
+    for top in range(0, hw[0], ROWS):
+        row = torch.arange(top, min(top + ROWS, hw[0]), device=planes.device)
+        first, last = row * height // hw[0], -(-(row + 1) * height // hw[0]) - 1  # rows whose mean each is
+        around = slice(int(first[0]), int(last[-1]) + 1)
+        block = torch.cat([planes[:, around] * cover[:, around], cover[:, around]])
+        sums = torch.zeros(len(block), len(row), block.shape[2], device=planes.device)
+        for k in range(int((last - first).max()) + 1):
+            is_one = (first + k <= last).to(sums)[:, None]
+            sums.addcmul_(block.index_select(1, torch.minimum(first + k, last) - around.start), is_one)
+        sums.div_((last - first + 1)[:, None])
+        made[:, top : top + len(row)] = _reduced(sums, (len(row), hw[1]))
+    return made
+
+
 def premultiplied(image: Image) -> Float[Tensor, "c h w"]:
     """Returns three planes for an opaque picture, four (colours times alpha, alpha) for one with alpha."""
     return image.rgb if image.alpha is None else torch.cat([image.rgb * image.alpha, image.alpha])
@@ -224,10 +285,10 @@ def shrink(image: Image, longer: int) -> Image:
     if scale >= 1:
         return image
     size = (max(1, round(h * scale)), max(1, round(w * scale)))
-    planes = premultiplied(image)  # an opaque picture without a mask is not copied: it may be large
-    planes = planes if image.mask is None else torch.cat([planes, image.mask])
-    # Plane by plane: a picture whose channels lie side by side in memory would be copied as a whole.
-    planes = torch.cat([functional.interpolate(plane[None, None], size=size, mode="area")[0] for plane in planes])
+    alpha, mask = ([] if part is None else [part] for part in (image.alpha, image.mask))
+    colours = (plane[None] if image.alpha is None else plane[None] * image.alpha for plane in image.rgb)
+    # Plane by plane: the picture may be large, and one whose channels lie side by side would be copied as a whole.
+    planes = torch.cat([_reduced(plane, size) for plane in itertools.chain(colours, alpha, mask)])
     return _image_of(planes, image, digest=f"{image.digest}:{longer}")
 
 

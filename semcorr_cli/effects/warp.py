@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semcorr_cli.core import light, resample
+from semcorr_cli.core.backdrop import Backdrop
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.drawing import Drawing, Strip
 from semcorr_cli.core.image import Image
@@ -35,25 +36,30 @@ def warp(source: Image, target: Image, field: Warp, options: WarpOptions) -> Ima
     return draw(source, target, field, options).image()
 
 
-def draw(source: Image, target: Image, field: Warp, options: WarpOptions) -> Drawing:
+def draw(source: Image, target: Image, field: Warp, options: WarpOptions, behind: Backdrop | None = None) -> Drawing:
     """Draws the source read through the field, a few rows at a time.
 
     Args:
         source: the picture that is read, at any size.
-        target: the picture whose canvas is drawn on; looked at only where it is the background.
+        target: the picture whose canvas is drawn on, or a larger copy; looked at only where it is the background.
         field: backward map from the target's canvas to the source.
         options: how far, and what to do where there is no source.
+        behind: what to look at in place of the target; of the canvas's size.
     """
-    has_alpha = {"keep": source.alpha, "transparent": source.rgb, "target": target.alpha}[
-        options.background
-    ] is not None
-    strips = _strips(source, target, field.eased(options.strength), options.background)
+    if behind is None and options.background == "target":
+        target = resample.shrink(target, max(field.target_hw))
+    has_alpha = {
+        "keep": source.alpha is not None,
+        "transparent": True,
+        "target": target.alpha is not None if behind is None else behind.has_alpha,
+    }[options.background]
+    strips = _strips(source, target if behind is None else behind, field.eased(options.strength), options.background)
     return Drawing(field.target_hw, has_alpha, source.depth, strips)
 
 
-def _strips(source: Image, target: Image, field: Warp, background: str) -> Iterator[Strip]:
+def _strips(source: Image, target: Image | Backdrop, field: Warp, background: str) -> Iterator[Strip]:
     visible = source.alpha if background == "keep" else source.visible()
-    reader = resample.Reader(source.rgb if visible is None else torch.cat([source.rgb * visible, visible]))
+    reader = resample.Reader(source.rgb, cover=visible)
     positions, confidence = Lines(field.nodes, field.target_hw), Lines(field.confidence[..., None], field.target_hw)
     for rows, planes in reader.strips(field):
         if visible is None and background == "keep":
@@ -65,10 +71,17 @@ def _strips(source: Image, target: Image, field: Warp, background: str) -> Itera
             at, trust = (lines.rows(rows.start, rows.stop) for lines in (positions, confidence))
             alpha = alpha * _coverage(at, trust[..., 0], field.source_hw)
         if background == "target":
-            behind = None if target.alpha is None else target.alpha[:, rows]
-            yield rows, _over(rgb, alpha, target.rgb[:, rows], behind)
+            yield rows, _over(rgb, alpha, *_behind(target, rows, rgb))
         else:
             yield rows, torch.cat([rgb, alpha])
+
+
+def _behind(
+    target: Image | Backdrop, rows: slice, like: Tensor
+) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "1 h w"] | None]:
+    if isinstance(target, Backdrop):
+        return target.rows(rows, like)
+    return target.rgb[:, rows], None if target.alpha is None else target.alpha[:, rows]
 
 
 def _coverage(

@@ -33,24 +33,30 @@ def deep_planes(
     decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
         raise OSError("its 16-bit data cannot be decoded")
-    values = decoded.astype(np.float32) / np.float32(255 if decoded.dtype == np.uint8 else 65535)
-    if values.ndim == 2:
-        values = np.repeat(values[..., None], 3, axis=2)
-    rgb = np.ascontiguousarray(values[..., 2::-1])
+    if decoded.ndim == 2:
+        decoded = np.repeat(decoded[..., None], 3, axis=2)
+    white = np.float32(255 if decoded.dtype == np.uint8 else 65535)
+    # No array but the result is large: pictures may be.
+    rgb = np.empty((*decoded.shape[:2], 3), np.float32)
+    for channel in range(3):
+        np.divide(decoded[..., 2 - channel], white, out=rgb[..., channel], dtype=np.float32)
+    alpha = np.divide(decoded[..., 3], white, dtype=np.float32) if decoded.shape[2] == 4 else None
+    del decoded
     if profile:
         rgb, note = colour.deep_to_srgb(rgb, profile)
         notes.extend([note] if note else [])
-    return rgb, values[..., 3] if values.shape[2] == 4 else None
+    return rgb, alpha
 
 
 def encode_deep(values: NDArray[np.uint16], kind: str) -> bytes:
-    """Returns (h, w, 3 or 4) values as the bytes of a 16-bit "PNG" or "TIFF"."""
+    """Returns (h, w, 3 or 4) values as the bytes of a 16-bit "PNG" or "TIFF"; the array is used up."""
     return _png(values) if kind == "PNG" else _tiff(values)
 
 
 def _png(values: NDArray[np.uint16]) -> bytes:
-    order = [2, 1, 0, 3][: values.shape[2]]
-    ok, encoded = cv2.imencode(".png", np.ascontiguousarray(values[..., order]))
+    for row in values:  # as OpenCV wants it, in place: the picture may be large
+        row[:, :3] = row[:, 2::-1].copy()
+    ok, encoded = cv2.imencode(".png", values)
     if not ok:
         raise OutputError(f"cannot write {values.shape[1]}×{values.shape[0]} pixels as 16-bit PNG")
     png = encoded.tobytes()

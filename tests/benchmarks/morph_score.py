@@ -9,6 +9,9 @@ masks are given, "laplacian" ours with --blend laplacian.
 "photographs": ghosting of pairs whose verdict is good. Ghosting is the energy of edges that are seen twice: in windows,
 the geometric mean of the energies of the two pictures' contributions' edges less their correlation; it is none where
 edges coincide or only one picture is seen. Mean over seven moments; reported as a share of the cross-dissolve's.
+"in the frames": the same measured on the frames alone, as the least squares share of either warped picture's edges in
+theirs, which counts broad colours that one picture wears of the other; and that as a share of all edges that are seen,
+since what has more contrast has more of everything.
 Pace: standard deviation of the steps between neighbouring frames over their mean; 0 is even. Most of it is
 the easing's, which is meant; --pace even levels out both.
 """
@@ -78,6 +81,14 @@ class Methods:
         ours = {"ours": self.morph.contributions, "laplacian": self.banded.contributions}
         return {"dissolve": self.dissolve, "triangles": self.triangles, **ours}
 
+    def pictures(self, name: str, t: float) -> tuple[Planes, Planes]:
+        """Returns the two pictures as a method has warped them, before they are mixed."""
+        if name in ("dissolve", "triangles"):
+            first, second = getattr(self, name)(t)
+            share = EASINGS[self.options.color_easing](t)
+            return first / (1 - share), second / share
+        return self.morph._read(self.morph._at(t)[0])
+
     def dissolve(self, t: float) -> tuple[Planes, Planes]:
         share = EASINGS[self.options.color_easing](t)
         return (1 - share) * self.placed[0], share * self.placed[1]
@@ -141,18 +152,35 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
 def ghosting(contributions: tuple[Planes, Planes]) -> float:
     """Returns the mean energy of edges seen twice, in sRGB steps squared."""
-    total = (contributions[0] + contributions[1]).clamp(0, 1).mean(dim=0)
-    slope = 0.44 * (total + 0.003) ** -0.58  # of the sRGB curve: what an edge in linear light looks like
-    edges = []
-    for part in contributions:
-        grey = cv2.GaussianBlur(part.mean(dim=0).numpy(), (0, 0), 1.0)
-        edges.append(np.stack([cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1)]) / 8 * slope.numpy())
-    sigma = 0.015 * max(total.shape)
-    one, two, common = (
-        cv2.GaussianBlur((a * b).sum(axis=0), (0, 0), sigma)
-        for a, b in ((edges[0], edges[0]), (edges[1], edges[1]), (edges[0], edges[1]))
-    )
-    return float((np.sqrt(np.maximum(one * two, 0)) - np.abs(common)).clip(0).mean())
+    total = contributions[0] + contributions[1]
+    one, two = (edges(part, total) for part in contributions)
+    common = common_energy(one, two)
+    return float((np.sqrt(common_energy(one, one) * common_energy(two, two)) - np.abs(common)).clip(0).mean())
+
+
+def edges(planes: Planes, seen: Planes) -> NDArray[np.float32]:
+    """Returns the edges of linear planes as they look in a frame, in sRGB steps."""
+    slope = 0.44 * (seen.clamp(0, 1).mean(dim=0) + 0.003) ** -0.58  # of the sRGB curve
+    grey = cv2.GaussianBlur(planes.mean(dim=0).numpy(), (0, 0), 1.0)
+    return np.stack([cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1)]) / 8 * slope.numpy()
+
+
+def common_energy(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
+    sigma = 0.015 * max(one.shape)
+    common = cv2.GaussianBlur((one * two).sum(axis=0), (0, 0), sigma)
+    return np.maximum(common, 0) if one is two else common
+
+
+def ghosting_in_frame(seen: Planes, pictures: tuple[Planes, Planes]) -> tuple[float, float]:
+    """Returns the mean energy of edges seen twice and of all edges, from a frame and the two pictures it is made of."""
+    whole, one, two = (edges(planes, seen) for planes in (seen, *pictures))
+    first, second, common = common_energy(one, one), common_energy(two, two), common_energy(one, two)
+    with_first, with_second = common_energy(whole, one), common_energy(whole, two)
+    determinant = (1 + 1e-3) * first * second - common**2 + 1e-14
+    share = (second * with_first - common * with_second) / determinant
+    other = (first * with_second - common * with_first) / determinant
+    twice = np.abs(share * other) * (np.sqrt(first * second) - np.abs(common)).clip(0)
+    return float(twice.mean()), float(np.square(whole).sum(axis=0).mean())
 
 
 def unevenness(contributions: Contributions, tempo: Tempo = STEADY) -> float:
@@ -216,6 +244,7 @@ def rendered(folder: Path, session: Session, only: str | None) -> None:
 def photographs(folder: Path, session: Session, count: int) -> None:
     shares: dict[str, list[float]] = {}
     paces: dict[str, list[float]] = {}
+    seen: dict[str, list[tuple[float, float]]] = {}
     every = list(spair.read(folder))
     for pair in every[:: max(1, len(every) // count)]:
         source, target = images.load(str(pair.source)), images.load(str(pair.target))
@@ -229,6 +258,7 @@ def photographs(folder: Path, session: Session, count: int) -> None:
             shares.setdefault(name, []).append(value / found["dissolve"])
         for name, contributions in methods.table().items():
             paces.setdefault(name, []).append(unevenness(contributions))
+            seen.setdefault(name, []).append(in_frames(methods, name))
         paces.setdefault("even", []).append(evened(methods))
         print(f"{pair.name:50} " + "  ".join(f"{name} {values[-1]:.2f}" for name, values in shares.items()), flush=True)
     for name, values in shares.items():
@@ -237,8 +267,23 @@ def photographs(folder: Path, session: Session, count: int) -> None:
             f"{name:10} ghosting {statistics.mean(values):.2f} of the dissolve's (worst {max(values):.2f}; at most half"
             f" for {half} of {len(values)} good pairs), pace {statistics.mean(paces[name]):.2f}"
         )
-
+        pairs = [
+            (a / plain, a / b / (plain / whole))
+            for (a, b), (plain, whole) in zip(seen[name], seen["dissolve"], strict=True)
+        ]
+        energy, share = ([pair[k] for pair in pairs] for k in (0, 1))
+        print(
+            f"{'':10} in the frames {statistics.mean(energy):.2f} (worst {max(energy):.2f}), of all edges seen"
+            f" {statistics.mean(share):.2f} (worst {max(share):.2f})"
+        )
     print(f"ours with --pace even: pace {statistics.mean(paces['even']):.2f}")
+
+
+def in_frames(methods: Methods, name: str) -> tuple[float, float]:
+    contributions = methods.table()[name]
+    rows = [ghosting_in_frame(sum(contributions(t)), methods.pictures(name, t)) for t in MOMENTS]
+    twice, whole = zip(*rows, strict=True)
+    return statistics.mean(twice), statistics.mean(whole)
 
 
 def ghosts(methods: Methods) -> Iterator[tuple[str, float]]:

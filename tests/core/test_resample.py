@@ -85,3 +85,21 @@ def test_the_faster_reader_reads_as_the_general_one(
     monkeypatch.setattr(processor, "holds", lambda tensor: False)
     general = resample.Reader(planes, mode=mode, beyond=beyond).read(warp)
     assert float((fast - general).abs().max()) < 0.05 / 255
+
+
+@pytest.mark.parametrize("shift", [0.0, 30.0, -200.0], ids=["inside", "partly outside", "far outside"])
+@pytest.mark.parametrize("hw", [(30, 40), (90, 70)], ids=["shrunk", "enlarged"])
+def test_a_picture_under_its_cover_is_read_as_if_multiplied(
+    hw: tuple[int, int], shift: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = picture((61, 83), alpha=True)
+    assert image.alpha is not None
+    cover = (image.alpha * torch.rand(1, 61, 83, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    warp = Warp.sampled(
+        lambda xy: xy * torch.tensor([83 / hw[1], 61 / hw[0]]) + 4 * torch.sin(xy.flip(1) / 9) + shift, (61, 83), hw
+    )
+    whole = resample.Reader(torch.cat([image.rgb * cover, cover])).read(warp)
+    monkeypatch.setattr(resample, "STRIP_PIXELS", 200)
+    strips = [strip for _, strip in resample.Reader(image.rgb, cover=cover).strips(warp)]
+    assert len(strips) > 1
+    assert torch.allclose(torch.cat(strips, dim=1), whole, atol=1e-4)

@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from semcorr_cli.core import resample
+from semcorr_cli.core.backdrop import Backdrop
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.effects.warp import BACKGROUNDS, WarpOptions, draw, warp
@@ -193,3 +194,20 @@ def test_tiles_are_the_whole_to_the_last_bit(
         files.append(images.encode(draw(source, target, field, WarpOptions(background=background)), "PNG")[0])
     assert files[0] == files[1]
     assert images.encode(drawn(source, field, target, background=background), "PNG")[0] == files[0]
+
+
+@pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
+def test_a_backdrop_is_seen_as_the_target_is(alpha: bool) -> None:
+    source, target = picture(HW, 1), picture(HW, 2, alpha=alpha)
+    field, over = trusted(wavy(), 0.4), WarpOptions(background="target")
+    there = draw(source, target, field, over).image()
+    behind = draw(source, flat((3, 4), 0.0), field, over, Backdrop.of(target)).image()
+    assert float((there.rgb - behind.rgb).abs().max()) < CODE
+    assert (there.alpha is None) == (behind.alpha is None) == (not alpha)
+
+
+def test_a_canvas_smaller_than_the_target_shows_a_small_target() -> None:
+    target = flat((120, 160), 0.25)
+    result = drawn(picture(HW), trusted(Warp.identity(HW, HW), 0.0), target, background="target")
+    assert result.hw == HW
+    assert float((result.rgb - 0.25).abs().max()) < CODE
