@@ -120,7 +120,7 @@ def _opened(
         if target.hw[0] * target.hw[1] <= LARGE:
             return target
         if background is Background.TARGET:
-            behind.append(Backdrop.of(resample.shrink(target, PREVIEW_SIDE) if preview else target))
+            behind.append(Backdrop.of(resample.shrink(target, max(reduced(target.hw, wanted=preview)))))
         return session.working(target)
 
     images = open_pictures(paths, pair, aside=kept)

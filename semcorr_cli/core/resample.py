@@ -33,6 +33,9 @@ SOFT_START = 0.4
 ROWS = 64
 """Rows of a halved copy that are made at once."""
 
+PIECE = 512
+"""Columns of a canvas for which a piece of a picture is put under its cover at once."""
+
 SUPPORT = 2
 """Pixels on each side of a position that bicubic reading looks at."""
 
@@ -104,8 +107,10 @@ class Reader:
         """Returns planes of one halved copy for a block of a canvas."""
         at = positions.lines.rows(top, bottom, columns)
         if positions.by_opencv:
-            is_apart = level == 0 and self._parts is not None
-            return self._remapped(*self._piece(at)) if is_apart else self._remapped(self._level(level), at)
+            if level > 0 or self._parts is None:
+                return self._remapped(self._level(level), at)
+            # In blocks: what a whole row reads lies far apart.
+            return torch.cat([self._remapped(*self._piece(block)) for block in at.split(PIECE, dim=1)], dim=2)
         read = functional.grid_sample(
             self._level(level)[None], at[None], mode=self._mode, padding_mode=self._beyond, align_corners=False
         )

@@ -99,6 +99,22 @@ def load(path: str, *, max_pixels: int = MAX_PIXELS) -> Image:
     Raises:
         InputError: not a picture, truncated, of an unsupported kind, too large or too small.
     """
+    rgb, alpha, deep, digest, notes = _decoded(path, max_pixels)
+    planes, opacity = _floats(rgb), None if alpha is None else _floats(alpha)
+    if opacity is not None and float(opacity.min()) >= 1:
+        opacity = None
+    return Image(
+        # Pixel by pixel in memory, as the file has it and as readers want it: nothing is copied.
+        planes.permute(2, 0, 1),
+        None if opacity is None else opacity[None],
+        depth=16 if deep else 8,
+        digest=digest,
+        notes=tuple(notes),
+    )
+
+
+def _decoded(path: str, max_pixels: int) -> tuple[NDArray[Any], NDArray[Any] | None, bool, str, list[str]]:
+    """Returns (h, w, 3) colours and (h, w) alpha, 8-bit or in [0, 1]; whether they have 16 bits; digest and notes."""
     content = read_bytes(path)
     with _opened(path, content, max_pixels) as picture:
         notes: list[str] = []
@@ -121,17 +137,7 @@ def load(path: str, *, max_pixels: int = MAX_PIXELS) -> Image:
             f"{name_of(path)} measures {rgb.shape[1]}×{rgb.shape[0]} pixels: too small to match",
             hint=f"pictures need at least {MIN_SIDE} pixels on each side",
         )
-    planes, opacity = _floats(rgb), None if alpha is None else _floats(alpha)
-    if opacity is not None and float(opacity.min()) >= 1:
-        opacity = None
-    return Image(
-        # Pixel by pixel in memory, as the file has it and as readers want it: nothing is copied.
-        planes.permute(2, 0, 1),
-        None if opacity is None else opacity[None],
-        depth=16 if deep else 8,
-        digest=hashlib.sha256(content).hexdigest(),
-        notes=tuple(notes),
-    )
+    return rgb, alpha, deep, hashlib.sha256(content).hexdigest(), notes
 
 
 def load_mask(path: str, hw: Hw, *, max_pixels: int = MAX_PIXELS) -> Float[Tensor, "1 h w"]:
@@ -140,13 +146,14 @@ def load_mask(path: str, hw: Hw, *, max_pixels: int = MAX_PIXELS) -> Float[Tenso
     Raises:
         InputError: not a picture, or of another shape than the picture it is for.
     """
-    mask = load(path, max_pixels=max_pixels)
-    plane = mask.alpha if mask.alpha is not None else mask.rgb.mean(dim=0, keepdim=True)
-    if abs(mask.hw[0] * hw[1] - mask.hw[1] * hw[0]) > 0.02 * mask.hw[0] * hw[1]:
-        raise InputError(
-            f"the mask {name_of(path)} ({mask.hw[1]}×{mask.hw[0]}) has another shape than its picture ({hw[1]}×{hw[0]})"
-        )
-    if mask.hw == hw:
+    rgb, alpha, *_ = _decoded(path, max_pixels)
+    h, w = rgb.shape[:2]
+    if abs(h * hw[1] - w * hw[0]) > 0.02 * h * hw[1]:
+        raise InputError(f"the mask {name_of(path)} ({w}×{h}) has another shape than its picture ({hw[1]}×{hw[0]})")
+    plane = None if alpha is None else _floats(alpha)[None]
+    if plane is None or float(plane.min()) >= 1:
+        plane = (_floats(rgb[..., 0]) + _floats(rgb[..., 1])).add_(_floats(rgb[..., 2])).div_(3)[None]
+    if (h, w) == hw:
         return plane
     return functional.interpolate(plane[None], size=hw, mode="bilinear", antialias=True, align_corners=False)[0]
 

@@ -314,8 +314,11 @@ def test_morph_previews_are_small(semcorr, pictures, tmp_path, monkeypatch):
     assert ran.envelope["result"]["hw"] == [48, 64]
 
 
-def test_warp_previews_are_small_and_the_same_otherwise(semcorr, pictures, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("background", "limit"), [("keep", 16_000_000), ("target", 16_000_000), ("target", 100)])
+def test_warp_previews_are_small_and_the_same_otherwise(semcorr, pictures, tmp_path, monkeypatch, background, limit):
     monkeypatch.setattr(preview, "PREVIEW_SIDE", 75)
+    monkeypatch.setattr("semcorr_cli.cli.warp.LARGE", limit)
+    pictures = [*pictures, "--background", background]
     assert semcorr("warp", *pictures, "-o", tmp_path / "whole.png", "-q").code == 0
     ran = semcorr("warp", *pictures, "--preview", "-o", tmp_path / "small.png", "--json")
     assert ran.envelope["outputs"][0]["hw"] == [58, 75]

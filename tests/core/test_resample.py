@@ -100,6 +100,7 @@ def test_a_picture_under_its_cover_is_read_as_if_multiplied(
     )
     whole = resample.Reader(torch.cat([image.rgb * cover, cover])).read(warp)
     monkeypatch.setattr(resample, "STRIP_PIXELS", 200)
+    monkeypatch.setattr(resample, "PIECE", 13)
     strips = [strip for _, strip in resample.Reader(image.rgb, cover=cover).strips(warp)]
     assert len(strips) > 1
     assert torch.allclose(torch.cat(strips, dim=1), whole, atol=1e-4)
