@@ -94,7 +94,8 @@ def morph(
     blend: Annotated[
         Blend,
         typer.Option(
-            help="dissolve: softly; laplacian: each band of detail in its own time, crisper in between, more contrast."
+            help="dissolve: softly; laplacian: each band of detail in its own time, crisper in between, more contrast,"
+            " in what is seen twice too."
         ),
     ] = Blend.DISSOLVE,
     color_transfer: Annotated[
