@@ -152,7 +152,12 @@ def load_mask(path: str, hw: Hw, *, max_pixels: int = MAX_PIXELS) -> Float[Tenso
         raise InputError(f"the mask {name_of(path)} ({w}×{h}) has another shape than its picture ({hw[1]}×{hw[0]})")
     plane = None if alpha is None else _floats(alpha)[None]
     if plane is None or float(plane.min()) >= 1:
-        plane = (_floats(rgb[..., 0]) + _floats(rgb[..., 1])).add_(_floats(rgb[..., 2])).div_(3)[None]
+        sums: NDArray[Any] = rgb[..., 0].astype(np.uint16 if rgb.dtype == np.uint8 else np.float32)
+        sums += rgb[..., 1]
+        sums += rgb[..., 2]
+        white = 3 * (255 if rgb.dtype == np.uint8 else 1)
+        del rgb  # large ones need the room
+        plane = torch.from_numpy(sums.astype(np.float32, copy=False))[None].div_(white)
     if (h, w) == hw:
         return plane
     return functional.interpolate(plane[None], size=hw, mode="bilinear", antialias=True, align_corners=False)[0]
