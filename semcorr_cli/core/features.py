@@ -63,6 +63,18 @@ class FeatureMap:
             return torch.arange(self.hw[0] * self.hw[1], device=self.data.device)
         return self.region.flatten().nonzero()[:, 0]
 
+    def reduced(self, cells: int) -> "FeatureMap":
+        """Returns the map with at most so many cells along its longer side, descriptors being means over cells."""
+        longer = max(self.hw)
+        if longer <= cells:
+            return self
+        h, w = (max(1, round(side * cells / longer)) for side in self.hw)
+        data = functional.normalize(functional.interpolate(self.data[None], size=(h, w), mode="area")[0], dim=0)
+        region = self.region
+        if region is not None:
+            region = functional.interpolate(region[None, None].to(data), size=(h, w), mode="area")[0, 0] >= 0.5
+        return replace(self, data=data.contiguous(), region=region)
+
     def to(self, device: torch.device) -> "FeatureMap":
         """Returns the map on a device."""
         region = None if self.region is None else self.region.to(device)

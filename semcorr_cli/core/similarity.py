@@ -14,8 +14,8 @@ CHUNK = 1024
 BLOCK = 64
 """Rows of a matrix whose maximum is found together."""
 
-GATHERED = 4_000_000
-"""Numbers of windows' descriptors gathered at once: 16 MB of float32."""
+GATHERED = 2_000_000
+"""Numbers of windows' descriptors gathered at once: 8 MB of float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +108,7 @@ def soft_positions(
         window: half-width of the window in cells.
         temperature: of the softmax.
     """
-    flat = grid.flatten(1).T
+    flat = grid.flatten(1).T.contiguous()  # whose rows are gathered
     rows = max(1, GATHERED // ((2 * window + 1) ** 2 * grid.shape[0]))
     parts = []
     for chunk, peak in zip(queries.split(rows), peaks.split(rows), strict=True):

@@ -47,10 +47,9 @@ def correspond(source: Image, target: Image, looks: Looks, options: FieldOptions
 def _finished(sought: Sought, source_hw: Hw, target_hw: Hw, calibration: str, seed: int) -> Correspondence:
     """Fits both directions at full size, drops outliers, and judges."""
     found, turned = sought.found, sought.pose
-    matches = found.cycle.matches.resized(source_hw, target_hw)
-    options = found.fit.options
-    there = smooth.fit(matches, options, torch.Generator().manual_seed(seed))
-    back = smooth.fit(matches.reversed(), options, torch.Generator().manual_seed(seed))
+    there = found.fit.resized(source_hw, target_hw)
+    matches = there.matches
+    back = smooth.fit(matches.reversed(), there.options, torch.Generator().manual_seed(seed))
     trusted = replace(matches, score=matches.score * torch.minimum(there.trust, back.trust))
     flat_there, flat_back = unfold.unfold(there), unfold.unfold(back)
     warp = flat_there.warp.with_confidence(local_support(trusted))

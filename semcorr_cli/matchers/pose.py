@@ -34,6 +34,9 @@ SHORTLIST = 2
 CLEAR_AGREEMENT = 0.3
 """Agreement of the untouched pictures from which no other pose is tried."""
 
+WITHIN_REACH = 2.0
+"""How many times more agreement than the untouched picture a pose must be able to do with, to be tried at all."""
+
 BELIEF = 1.5
 """Power of a pose's probability by which its agreement is weighed."""
 
@@ -120,9 +123,18 @@ class Allowed:
             :count
         ]
 
-    def log_probability(self, turned: Pose, related: Relation) -> float:
-        """Returns the log-probability of a pose to draw the source in; see `likely`."""
-        return related.log_probability(replace(turned, angle=turned.angle - self.angle))
+    def standing(self, turned: Pose, related: Relation) -> float:
+        """Returns the logarithm of what a pose's agreement is weighed by, before anything was matched in it."""
+        start = math.log(MIRRORED) if turned.mirrored else 0.0
+        if turned.angle != self.angle or turned.scale != 1:
+            start += math.log(TURNED)
+        return BELIEF * related.log_probability(replace(turned, angle=turned.angle - self.angle)) - start
+
+    def contenders(self, related: Relation) -> list[Pose]:
+        """Returns the likeliest poses that may turn out better than the first one, which is not among them."""
+        least = self.standing(self.first, related) - math.log(WITHIN_REACH)
+        likely = self.likely(related, SHORTLIST)
+        return [turned for turned in likely if turned != self.first and self.standing(turned, related) >= least]
 
 
 def chosen(agreement: Mapping[Pose, float], related: Relation, allowed: Allowed) -> Pose:
@@ -133,11 +145,6 @@ def chosen(agreement: Mapping[Pose, float], related: Relation, allowed: Allowed)
         related: what the source is to the target.
         allowed: the poses that may be tried.
     """
-
-    def weighed(turned: Pose) -> float:
-        start = MIRRORED if turned.mirrored else 1.0
-        if turned.angle != allowed.angle or turned.scale != 1:
-            start *= TURNED
-        return agreement[turned] * math.exp(BELIEF * allowed.log_probability(turned, related)) / start
-
-    return max(agreement, key=weighed)
+    return max(
+        agreement, key=lambda turned: math.log(max(agreement[turned], 1e-12)) + allowed.standing(turned, related)
+    )

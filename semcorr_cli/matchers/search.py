@@ -8,7 +8,7 @@ from torch import Tensor
 
 from semcorr_cli.core import coords, resample
 from semcorr_cli.core.correspondence import Pose
-from semcorr_cli.core.features import FeatureStack
+from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import nearest, pose, relation, smooth, unfold
@@ -26,6 +26,9 @@ SAME_INLIERS = 0.92
 
 HELD = 0.07
 """Shift between aligned pictures, as a share of their size, at which a match has lost e^-½ of its weight."""
+
+GLANCE = 40
+"""Cells along the longer side up to which poses are compared; the chosen one is looked at in full."""
 
 LOST_SUPPORT = 0.1
 """Support below which a second pass has lost the object, so that the first fit stands."""
@@ -57,23 +60,42 @@ class Found:
         return self.support >= SAME_SUPPORT or (self.support >= SAME_SUPPORT / 2 and inliers >= SAME_INLIERS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a look says of the source, drawn through a warp if there is one, and of the target."""
+
+    source: FeatureMap
+    target: FeatureMap
+    through: Warp | None
+
+    @property
+    def cells(self) -> int:
+        """Cells along the longer side of the larger grid."""
+        return max(*self.source.hw, *self.target.hw)
+
+    def reduced(self, cells: int) -> "Seen":
+        """Returns the same on smaller grids."""
+        return replace(self, source=self.source.reduced(cells), target=self.target.reduced(cells))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Posed:
-    """What was found in a pose: by the first look, and by the second one through the first map, if there was one."""
+    """What was found in a pose: by the first look, and by the second one through the first map."""
 
     pose: Pose
     first: Found
-    second: Found | None = None
+    aligned: Seen
+    second: Found
 
     @property
     def found(self) -> Found:
         """The second look's findings, unless it lost the object."""
-        return self.first if self.second is None or self.second.support < LOST_SUPPORT else self.second
+        return self.first if self.second.support < LOST_SUPPORT else self.second
 
     @property
     def agreement(self) -> float:
         """How well the pictures agree once they are aligned."""
-        return 0.0 if self.second is None else self.second.agreement
+        return self.second.agreement
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +142,8 @@ class Search:
             return self._with_dear_looks()
         fine, described = self.looks.fine, self.looks.fine.describe(self.target)
         best, related = self._posed_best(fine, described)
+        if best.aligned.cells > GLANCE:
+            best = replace(best, second=self._found(best.aligned, self.options.second, held=True))
         return Sought(best.pose, self._closer(best, fine, described), related)
 
     def _with_dear_looks(self) -> Sought:
@@ -127,7 +151,7 @@ class Search:
         described = self.looks.coarse.describe(self.target)
         related = self._related()
         found = {
-            turned: self._in(turned, self.looks.coarse, described, self.options.first)
+            turned: self._found(self._in(turned, self.looks.coarse, described), self.options.first)
             for turned in dict.fromkeys([self.allowed.first, *self.allowed.likely(related, 1)])
         }
         best = pose.chosen({turned: entry.support for turned, entry in found.items()}, related, self.allowed)
@@ -139,16 +163,16 @@ class Search:
         described = looks.coarse.describe(self.target)
 
         def twice(turned: Pose) -> Posed:
-            first = self._in(turned, looks.coarse, described, o.first)
-            return Posed(turned, first, self._aligned(turned, first, fine, finely, o.second))
+            first = self._found(self._in(turned, looks.coarse, described).reduced(GLANCE), o.first)
+            aligned = self._aligned(turned, first, fine, finely)
+            return Posed(turned, first, aligned, self._found(aligned.reduced(GLANCE), o.second, held=True))
 
         untouched = twice(self.allowed.first)
         is_clear = untouched.agreement >= pose.CLEAR_AGREEMENT
         related = self._related(is_clear=is_clear)
         if is_clear:
             return untouched, related
-        likely = self.allowed.likely(related, pose.SHORTLIST)
-        posed = [untouched] + [twice(turned) for turned in likely if turned != untouched.pose]
+        posed = [untouched] + [twice(turned) for turned in self.allowed.contenders(related)]
         best = pose.chosen({entry.pose: entry.agreement for entry in posed}, related, self.allowed)
         return next(entry for entry in posed if entry.pose == best), related
 
@@ -181,13 +205,13 @@ class Search:
         for _ in range(1, self.options.passes):
             if not found.same_thing:
                 break
-            found = self._aligned(posed.pose, found, fine, described, self.options.close)
+            found = self._found(self._aligned(posed.pose, found, fine, described), self.options.close, held=True)
         return found
 
-    def _in(self, turned: Pose, look: Look, target: FeatureStack, fit: SmoothOptions) -> Found:
-        """Matches the source in a pose."""
+    def _in(self, turned: Pose, look: Look, target: FeatureStack) -> Seen:
+        """Looks at the source in a pose, and at the target."""
         through = None if turned.still else pose.turn_warp(turned, self.source.hw)
-        return self._found(look, self._drawn(turned), through, target, fit)
+        return Seen(*look.compare(look.describe(self._drawn(turned)), target), through)
 
     def _drawn(self, turned: Pose) -> Image:
         """Draws the source in a pose; it has a digest, as other targets will ask for it too."""
@@ -201,33 +225,30 @@ class Search:
         """Returns the source mirrored or not, which the coordinates of what is found in a pose are those of."""
         return self.source.mirrored() if turned.mirrored else self.source
 
-    def _aligned(self, turned: Pose, found: Found, look: Look, target: FeatureStack, fit: SmoothOptions) -> Found:
-        """Matches the source, drawn through a map that was found in a pose, with the target."""
+    def _aligned(self, turned: Pose, found: Found, look: Look, target: FeatureStack) -> Seen:
+        """Looks at the source, drawn through a map that was found in a pose, and at the target."""
         through = unfold.unfold(found.fit).warp
         drawn = resample.draw(self._side(turned), through, mode="bilinear")
-        return self._found(look, drawn, through, target, fit, held=True)
+        return Seen(*look.compare(look.describe(drawn), target), through)
 
-    def _found(
-        self,
-        look: Look,
-        drawn: Image,
-        through: Warp | None,
-        target: FeatureStack,
-        fit: SmoothOptions,
-        held: bool = False,
-    ) -> Found:
-        """Matches the source, drawn through a warp if there is one, with the target, and fits a map to the matches."""
-        cycle = nearest.match(*look.compare(look.describe(drawn), target), self.options.nearest)
+    def _found(self, seen: Seen, fit: SmoothOptions, *, held: bool = False) -> Found:
+        """Matches what was seen and fits a map to the matches.
+
+        Args:
+            seen: what was seen.
+            fit: how to fit.
+            held: matches count for less the farther they are from the warp that the source was drawn through.
+        """
+        cycle = nearest.match(seen.source, seen.target, self.options.nearest)
         matches, hw = cycle.matches, self.source.hw
-        if through is not None:
-            back = through.at(matches.source)
+        if seen.through is not None:
+            back = seen.through.at(matches.source)
             size = coords.wh(hw, back)
             inside = ((back >= 0) & (back <= size)).all(dim=-1)
             score = matches.score * inside
             if held:
-                shift = matches.source / coords.wh(matches.source_hw, back) - matches.target / coords.wh(
-                    target.image_hw, back
-                )
+                there, here = (coords.wh(size_hw, back) for size_hw in (matches.source_hw, matches.target_hw))
+                shift = matches.source / there - matches.target / here
                 score = score * torch.exp(-0.5 * (shift.norm(dim=-1) / HELD) ** 2)
             matches = replace(matches, source=back, score=score, source_hw=hw)
         generator = torch.Generator().manual_seed(self.seed)

@@ -3,10 +3,11 @@
 The fit minimises the Geman-McClure cost Σ wᵢ rᵢ²/(σ² + rᵢ²) by iteratively reweighted least squares while σ and the
 spline's smoothing are annealed from coarse to fine (Geman & McClure 1987; graduated non-convexity, Blake & Zisserman
 1987). One start trusts all matches; others come from affine RANSAC (Fischler & Bolles 1981; Tran et al., "In Defence of
-RANSAC for Outlier Rejection in Deformable Registration", 2012). The start that ends in the lowest cost wins.
+RANSAC for Outlier Rejection in Deformable Registration", 2012). The one with the lowest cost half-way wins.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semcorr_cli.core import coords, spline
+from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.procrustes import fit_similarity
 from semcorr_cli.core.spline import ThinPlateSpline
@@ -43,6 +45,7 @@ class SmoothOptions:
         hypotheses: affine starts drawn; the best few are refined.
         refined: affine starts refined to splines.
         rows: matches that are fitted at most, drawn evenly from all; neighbours say much the same.
+        judges: of these, matches at most by which affine starts are chosen.
     """
 
     knots: int = 9
@@ -53,7 +56,8 @@ class SmoothOptions:
     smoothing_end: float = 1e-3
     hypotheses: int = 400
     refined: int = 2
-    rows: int = 2000
+    rows: int = 1000
+    judges: int = 400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +84,16 @@ class SmoothFit:
         """The map is a spline; otherwise a similarity, because the matches did not allow more."""
         return self._end is not None
 
+    def resized(self, source_hw: Hw, target_hw: Hw) -> "SmoothFit":
+        """Returns the same fit for the pictures at other sizes."""
+        matches = self.matches.resized(source_hw, target_hw)
+        if self._end is not None:
+            problem = _Problem.of(_used(matches, self.options), self.options)
+            field = problem.field(self._end.factor, self.options.smoothing_end)
+            if field is not None:
+                return _fit(matches, self.options, field, replace(self._end, problem=problem))
+        return _fit(matches, self.options, similarity(_used(matches, self.options)), None)
+
     def stiffer(self, smoothing: float) -> ThinPlateSpline | None:
         """Returns the map for the same weights and another λ; None when its system has no solution."""
         return None if self._end is None else self._end.problem.field(self._end.factor, smoothing)
@@ -96,7 +110,7 @@ def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) ->
         options: scales and smoothing.
         generator: draws the affine starts.
     """
-    used = _thinned(matches[matches.score >= MIN_SCORE], options.rows)
+    used = _used(matches, options)
     spread = spline.line_thickness(used.target) / max(matches.target_hw)
     best: _End | None = None
     field: ThinPlateSpline | None = None
@@ -104,23 +118,29 @@ def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) ->
         problem = _Problem.of(used, options)
         starts: list[Float[Tensor, "n 2"] | None] = [None]
         starts += affine_starts(problem.x, problem.y, problem.weight, options, generator)
-        ends = [end for start in starts if (end := problem.anneal(start)) is not None]
-        best = min(ends, key=lambda end: end.cost, default=None)
+        best = problem.annealed(starts)
         field = None if best is None else problem.field(best.factor, options.smoothing_end)
-    if field is None:
-        best, field = None, similarity(used)
+    return _fit(matches, options, similarity(used), None) if field is None else _fit(matches, options, field, best)
+
+
+def _fit(matches: Matches, options: SmoothOptions, field: ThinPlateSpline, end: "_End | None") -> SmoothFit:
+    """Judges matches by a map."""
     residual = (field(matches.target) - matches.source).norm(dim=-1) / max(matches.source_hw)
     trust = 1 - geman_mcclure(residual, options.scale_end)
     total = float(matches.score.sum())
     cost = 1 - float((trust * matches.score).sum()) / total if total > 0 else 1.0
-    return SmoothFit(matches, options, field, trust, cost, best)
+    return SmoothFit(matches, options, field, trust, cost, end)
 
 
-def _thinned(matches: Matches, rows: int) -> Matches:
-    """Returns every so manieth match, `rows` at most."""
-    if len(matches) <= rows:
-        return matches
-    return matches[(torch.arange(rows) * len(matches)) // rows]
+def _used(matches: Matches, options: SmoothOptions) -> Matches:
+    """Returns the matches that have a say, or `options.rows` of them."""
+    used = matches[matches.score >= MIN_SCORE]
+    return used[_evenly(len(used), options.rows)]
+
+
+def _evenly(count: int, most: int) -> Tensor:
+    """Returns the numbers of every so manieth of so many rows, `most` at most."""
+    return torch.arange(count) if count <= most else (torch.arange(most) * count) // most
 
 
 def similarity(matches: Matches) -> ThinPlateSpline:
@@ -196,19 +216,20 @@ def affine_starts(
         & (stretch[:, 0] < 4 * stretch[:, 1])
     )
     solution = solution[sound]
-    predicted = torch.cat([x, torch.ones_like(x[:, :1])], dim=1) @ solution
-    cost = (geman_mcclure((predicted - y).norm(dim=-1), options.scale_start / 2) * weight).sum(dim=1)
+    homogeneous = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
+    judges = _evenly(len(x), options.judges)
+    missed = (homogeneous[judges] @ solution - y[judges]).norm(dim=-1)
+    cost = (geman_mcclure(missed, options.scale_start / 2) * weight[judges]).sum(dim=1)
     best = torch.argsort(cost, stable=True)[: options.refined]
-    return [predicted[k] for k in best.tolist()]
+    return [homogeneous @ solution[k] for k in best.tolist()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _End:
-    """Where an annealing ended: the reweighting factors and the robust cost."""
+    """Where an annealing ended: the reweighting factors."""
 
     problem: "_Problem"
     factor: Float[Tensor, " n"]
-    cost: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,13 +252,30 @@ class _Problem:
         knots = frame.apply(spline.lattice_knots(matches.target_hw, options.knots))
         return cls(x, y, matches.score.double(), spline.Regression.prepare(x, knots), knots, matches, options)
 
-    def anneal(self, start: Float[Tensor, "n 2"] | None) -> _End | None:
-        """Reweights and refits from a start's prediction; None when a system along the way has no solution."""
+    def annealed(self, starts: Sequence[Float[Tensor, "n 2"] | None]) -> _End | None:
+        """Reweights and refits from starts' predictions, None standing for trust in all matches.
+
+        Half of the way all of them go; the rest the one whose robust cost is the lowest by then.
+
+        Returns:
+            The end; None when no start's systems have solutions.
+        """
         o = self.options
-        trust = torch.ones_like(self.weight)
-        if start is not None:
-            trust = 1 - geman_mcclure((start - self.y).norm(dim=-1), o.scale_start)
-        for step in range(o.steps):
+        half = (o.steps + 1) // 2
+        everyone = torch.ones_like(self.weight)
+        trusts = [
+            everyone if start is None else 1 - geman_mcclure((start - self.y).norm(dim=-1), o.scale_start)
+            for start in starts
+        ]
+        ends = [end for trust in trusts if (end := self._anneal(trust, range(half))) is not None]
+        best = min(ends, key=self._cost, default=None)
+        best = None if best is None else self._anneal(best, range(half, o.steps))
+        return None if best is None else _End(self, best.square())
+
+    def _anneal(self, trust: Float[Tensor, " n"], rounds: range) -> Float[Tensor, " n"] | None:
+        """Goes through some of the rounds; returns the matches' trust after them."""
+        o = self.options
+        for step in rounds:
             share = step / max(o.steps - 1, 1)
             smoothing = _geometric(o.smoothing_start, o.smoothing_end, share)
             scale = _geometric(o.scale_start, o.scale_end, share)
@@ -246,7 +284,11 @@ class _Problem:
             except ValueError:
                 return None
             trust = 1 - geman_mcclure((self.design.design @ coefficients - self.y).norm(dim=-1), scale)
-        return _End(self, trust.square(), float(((1 - trust) * self.weight).sum() / self.weight.sum()))
+        return trust
+
+    def _cost(self, trust: Float[Tensor, " n"]) -> float:
+        """Returns the mean of 1 − trust by the matches' weight."""
+        return float(((1 - trust) * self.weight).sum() / self.weight.sum())
 
     def field(self, factor: Float[Tensor, " n"], smoothing: float) -> ThinPlateSpline | None:
         """Returns the spline for fixed weights, in pixels; None when the system has no solution."""

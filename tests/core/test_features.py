@@ -20,6 +20,25 @@ def test_descriptors_are_read_where_their_cells_are():
     assert torch.allclose(it.at(it.centres()), it.flat(), atol=1e-6)
 
 
+def test_a_map_with_few_cells_is_its_own_reduction():
+    it = features()
+    assert it.reduced(12) is it
+
+
+def test_a_reduced_map_holds_unit_means_and_the_region_that_is_mostly_covered():
+    region = torch.zeros(8, 12, dtype=torch.bool)
+    region[:4, :6] = region[4, :] = True
+    it = replace(features(), region=region)
+    found = it.reduced(6)
+    assert (found.hw, found.image_hw) == ((4, 6), (64, 96))
+    means = it.data.reshape(4, 4, 2, 6, 2).mean(dim=(2, 4))
+    assert torch.allclose(found.data, torch.nn.functional.normalize(means, dim=0), atol=1e-6)
+    assert found.region is not None
+    expected = torch.zeros(4, 6, dtype=torch.bool)
+    expected[:2, :3] = expected[2, :] = True
+    assert torch.equal(found.region, expected)
+
+
 def test_blank_places_hold_no_cells():
     rgb = torch.full((3, 64, 96), 0.5)
     rgb[:, 24:40, 56:72] += 0.2 * torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))

@@ -13,7 +13,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.core.quality import Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import field as fields
-from semcorr_cli.matchers import smooth
+from semcorr_cli.matchers import nearest, search, smooth
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
 from semcorr_cli.session import POSING, Session, SessionOptions
 from semcorr_cli.settings import Settings
@@ -243,6 +243,23 @@ def test_sizes_and_shapes_may_differ(source_hw: tuple[int, int], target_hw: tupl
     assert error(found.warp, lambda xy: coords.resize_points(xy, target_hw, source_hw)) < 0.02
     assert error(found.forward, lambda xy: coords.resize_points(xy, source_hw, target_hw)) < 0.02
     well_formed(found, source, target)
+
+
+@pytest.mark.parametrize("flip", ["never", "auto"])
+def test_fine_grids_are_matched_in_full_once_the_pose_is_known(flip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    matched: list[int] = []
+
+    def match(source: FeatureMap, target: FeatureMap, options: nearest.NearestOptions) -> nearest.CycleMatches:
+        matched.append(max(*source.hw, *target.hw))
+        return original(source, target, options)
+
+    original = nearest.match
+    monkeypatch.setattr(nearest, "match", match)
+    monkeypatch.setattr(search, "GLANCE", 12)
+    found = session(passes=0, flip=flip, rotate="never").correspond(*parts())
+    assert error(found.warp, lambda xy: xy + SHIFT) < 0.02
+    assert set(matched[:-1]) == {12}
+    assert matched[-1] > 12
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,18 @@ def test_what_is_likely_and_agrees_wins_but_upright_pictures_have_a_start(other:
         assert pose.chosen({STILL: 0.1, other: 0.1 * needed * 1.01}, relation, Allowed()) == other
 
 
+def test_poses_out_of_reach_are_not_tried() -> None:
+    chance = 1 / (1 + (pose.MIRRORED / pose.WITHIN_REACH) ** (1 / pose.BELIEF))
+    assert Allowed(rotate="never").contenders(related((False, 0, chance - 0.01), (True, 0, 1.01 - chance))) == [
+        MIRRORED
+    ]
+    assert Allowed(rotate="never").contenders(related((False, 0, chance + 0.01), (True, 0, 0.99 - chance))) == []
+    assert Allowed().contenders(related((False, 0, 0.1), (True, 45, 0.5), (False, 90, 0.4))) == [
+        Pose(True, 45, 2),
+        Pose(False, 90, 2),
+    ]
+
+
 def test_what_the_user_turned_is_upright() -> None:
     even = related((False, 0, 0.5), (True, 0, 0.5))
     asked, over = Pose(angle=-30), Pose(True, -30)

@@ -166,6 +166,19 @@ def test_the_generator_decides(name: str) -> None:
     assert torch.equal(fit(pairs, seed=3).field(queries), fit(pairs, seed=3).field(queries))
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 200], ids=["none", "one", "two", "many"])
+def test_a_fit_for_other_sizes_is_the_same_map(count: int) -> None:
+    target = scattered(count, seed=3)
+    found = fit(matches(target + 12 * torch.sin(target / 40), target))
+    resized = found.resized((400, 600), (300, 450))
+    queries = scattered(50, seed=4)
+    there = resized.field(1.5 * queries)
+    assert torch.allclose(there.float(), 2 * found.field(queries).float(), atol=0.02)
+    assert (resized.matches.source_hw, resized.matches.target_hw) == ((400, 600), (300, 450))
+    assert resized.cost == pytest.approx(found.cost, abs=0.01)
+    assert resized.bends == found.bends
+
+
 def test_a_stiffer_map_bends_less() -> None:
     target = scattered(80)
     fitted = fit(matches(target + 10 * torch.sin(target.flip(1) / 30), target))
