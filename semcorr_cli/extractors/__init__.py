@@ -137,7 +137,7 @@ SPECS: tuple[ExtractorSpec, ...] = (
         licence="Apache-2.0",
         version=2,
         packaged="builtin.safetensors",
-        fine_options=BuiltinOptions(sift_weight=1.0, sift_patches=(32, 64, 128)),
+        fine_options=BuiltinOptions(sift_weight=1.0, sift_patches=(16, 64), sift_orientations=4),
         cheap=True,
     ),
     ExtractorSpec(

@@ -24,7 +24,7 @@ from semcorr_cli.extractors.sift import dense_root_sift
 
 
 class Builtin(Extractor):
-    """Descriptors of the built-in network, 128 channels, and `128 × len(sift_patches)` of RootSIFT if asked for."""
+    """Descriptors of the built-in network, 128 channels, and those of RootSIFT if asked for."""
 
     options: BuiltinOptions
 
@@ -58,7 +58,7 @@ class Builtin(Extractor):
         data = functional.normalize(total[0], dim=0)
         if o.sift_weight > 0:
             weights = (1.0,) * len(o.sift_patches)
-            precise = dense_root_sift(image, SiftOptions(o.side, STRIDE, o.sift_patches, weights))
+            precise = dense_root_sift(image, SiftOptions(o.side, STRIDE, o.sift_patches, weights, o.sift_orientations))
             data = functional.normalize(torch.cat([data, o.sift_weight**0.5 * precise.to(self.device)]), dim=0)
         return FeatureStack.single(data.contiguous(), image.hw)
 

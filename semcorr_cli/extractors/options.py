@@ -33,6 +33,7 @@ class SiftOptions(ExtractorOptions):
         stride: working pixels between cell centres.
         patches: side in working pixels of the square each descriptor looks at, one entry a scale.
         patch_weights: share of each scale in the similarity.
+        orientations: bins round the circle of each of a patch's 4 × 4 places.
         position_prior: weight of the relative position in the picture in the similarity; 0 for none. Helps where both
             pictures are framed alike (+1 to +2 points of PCK@0.10 on such pairs) and hurts where they are not.
     """
@@ -41,6 +42,7 @@ class SiftOptions(ExtractorOptions):
     stride: int = 8
     patches: tuple[int, ...] = (40, 80, 160, 320)
     patch_weights: tuple[float, ...] = (1.0, 1.5, 1.5, 1.5)
+    orientations: int = 8
     position_prior: float = 0.0
 
 
@@ -53,12 +55,14 @@ class BuiltinOptions(ExtractorOptions):
         scales: sizes at which the network looks, as shares of `side`; the maps are averaged.
         sift_weight: weight of dense RootSIFT in the similarity, beside the network's 1; 0 for none.
         sift_patches: its patches, in working pixels.
+        sift_orientations: bins round the circle of each of a patch's 4 × 4 places.
     """
 
     side: int = 320
     scales: tuple[float, ...] = (0.5, 0.6, 0.8)
     sift_weight: float = 0.0
     sift_patches: tuple[int, ...] = ()
+    sift_orientations: int = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,6 @@ PATCH_PIXELS = 48
 BINS = 4
 """Spatial bins along a patch's side."""
 
-ORIENTATIONS = 8
-"""Orientation bins round the circle."""
-
 CLIP = 0.2
 """Largest share of one bin in a descriptor's norm before it is normalised again (Lowe's guard against highlights)."""
 
@@ -40,7 +37,7 @@ BACKGROUND = 0.5
 
 
 class DenseSift(Extractor):
-    """Dense RootSIFT descriptors, `128 × len(patches)` channels (+ 4 with a position prior)."""
+    """Dense RootSIFT descriptors, `16 × orientations × len(patches)` channels (+ 4 with a position prior)."""
 
     options: SiftOptions
 
@@ -57,7 +54,7 @@ def dense_root_sift(image: Image, options: SiftOptions) -> Float[Tensor, "c h w"
     colours = image.over(BACKGROUND).permute(1, 2, 0).cpu().numpy()
     grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_RGB2GRAY), np.float32)
     parts = [
-        weight**0.5 * _scale(grey, (grid_h, grid_w), o.stride, patch)
+        weight**0.5 * _scale(grey, (grid_h, grid_w), o.stride, patch, o.orientations)
         for patch, weight in zip(o.patches, o.patch_weights, strict=True)
     ]
     if o.position_prior > 0:
@@ -68,8 +65,10 @@ def dense_root_sift(image: Image, options: SiftOptions) -> Float[Tensor, "c h w"
     return functional.normalize(data, dim=0).contiguous()
 
 
-def _scale(grey: NDArray[np.float32], grid_hw: tuple[int, int], stride: int, patch: int) -> NDArray[np.float32]:
-    """Returns one scale's unit descriptors, (cells, 128), for patches of `patch` working pixels.
+def _scale(
+    grey: NDArray[np.float32], grid_hw: tuple[int, int], stride: int, patch: int, orientations: int
+) -> NDArray[np.float32]:
+    """Returns one scale's unit descriptors, (cells, 16 × orientations), for patches of `patch` working pixels.
 
     Equals SIFT with an upright frame but for the Gaussian window, which is constant inside a bin; pooling whole
     pictures with box filters is some forty times faster than OpenCV's descriptor at every cell.
@@ -81,28 +80,31 @@ def _scale(grey: NDArray[np.float32], grid_hw: tuple[int, int], stride: int, pat
     step = patch * ratio / BINS
     margin = int(np.ceil(patch * ratio / 2 + step)) + 1
     padded = np.asarray(cv2.copyMakeBorder(copy, margin, margin, margin, margin, cv2.BORDER_REPLICATE), np.float32)
-    pooled = _pool(_orientations(padded), step)
+    pooled = _pool(_orientations(padded, orientations), step)
     offsets = (np.arange(BINS) - (BINS - 1) / 2) * step
     y, x = (
         ((np.arange(n) + 0.5) * (length / n) - 0.5 + margin)[:, None] + offsets[None]
         for n, length in zip(grid_hw, (h, w), strict=True)
     )
     map_x, map_y = np.meshgrid(x.ravel().astype(np.float32), y.ravel().astype(np.float32))
-    read = [cv2.remap(pooled[..., k : k + 4], map_x, map_y, cv2.INTER_LINEAR) for k in range(0, ORIENTATIONS, 4)]
+    read = [
+        np.atleast_3d(cv2.remap(pooled[..., k : k + 4], map_x, map_y, cv2.INTER_LINEAR))
+        for k in range(0, orientations, 4)
+    ]
     window = np.exp(-0.5 * ((np.arange(BINS) - (BINS - 1) / 2) / (BINS / 2)) ** 2).astype(np.float32)
-    bins = np.concatenate(read, axis=2).reshape(grid_hw[0], BINS, grid_hw[1], BINS, ORIENTATIONS)
+    bins = np.concatenate(read, axis=2).reshape(grid_hw[0], BINS, grid_hw[1], BINS, orientations)
     bins = bins * window[:, None, None, None] * window[:, None]
     return _root_sift(bins.transpose(0, 2, 1, 3, 4).reshape(grid_hw[0] * grid_hw[1], -1))
 
 
-def _orientations(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns gradient magnitude shared between the two nearest orientation bins, (h, w, ORIENTATIONS)."""
+def _orientations(grey: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Returns gradient magnitude shared between the two nearest of so many orientation bins, (h, w, count)."""
     dx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1, borderType=cv2.BORDER_REPLICATE)
     dy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1, borderType=cv2.BORDER_REPLICATE)
     magnitude, angle = cv2.cartToPolar(dx, dy)
-    position = angle * (ORIENTATIONS / (2 * np.pi))
-    distance = np.abs(position[..., None] - np.arange(ORIENTATIONS, dtype=np.float32))
-    distance = np.minimum(distance, ORIENTATIONS - distance)
+    position = angle * (count / (2 * np.pi))
+    distance = np.abs(position[..., None] - np.arange(count, dtype=np.float32))
+    distance = np.minimum(distance, count - distance)
     return np.ascontiguousarray(magnitude[..., None] * np.maximum(0, 1 - distance), dtype=np.float32)
 
 

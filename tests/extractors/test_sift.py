@@ -94,6 +94,13 @@ def test_one_scale_has_128_channels_and_weights_are_shares_of_the_similarity() -
     assert torch.allclose(parts[2], (parts[0] + 3 * parts[1]) / 4, atol=1e-4)
 
 
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_orientations_are_bins_round_the_circle(count: int) -> None:
+    found = features(picture(HW), replace(NARROW, orientations=count))
+    assert found.shape[0] == 16 * count
+    assert torch.allclose(found.norm(dim=0), torch.ones(found.shape[1:]), atol=1e-5)
+
+
 def test_wide_patches_change_more_slowly_over_the_picture() -> None:
     def change(patch: int) -> float:
         found = features(picture(HW), replace(NARROW, patches=(patch,)))
