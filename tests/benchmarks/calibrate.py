@@ -124,7 +124,9 @@ def main() -> None:
         held[fold == k] = w[0] + x[fold == k] @ w[1:]
     probability = 1 / (1 + np.exp(-held))
     never = np.isin(kinds, ["wrong", "noise", "blank"])
-    good = max(0.5, float(np.quantile(probability[never], 1 - WRONG_LIMIT)))
+    # Noise and blank pictures are told easily: among all of them too many pictures of other things would pass.
+    limits = [float(np.quantile(probability[group], 1 - WRONG_LIMIT)) for group in (never, kinds == "wrong")]
+    good = max(0.5, *limits)
     print(f"{len(rows)} pairs, {int(y.sum())} successful; {FOLDS} folds over {len(categories)} categories")
     truth = ~never
     print(
