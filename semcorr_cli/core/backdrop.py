@@ -8,9 +8,7 @@ from torch import Tensor
 
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.image import Image
-
-ROWS = 64
-"""Rows that are converted at once."""
+from semcorr_cli.core.resample import strips
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +29,7 @@ class Backdrop:
         dtype = torch.uint16 if image.depth == 16 else torch.uint8
         parts = [image.rgb] if image.alpha is None else [image.rgb, image.alpha]
         codes = torch.empty(*image.hw, sum(len(part) for part in parts), dtype=dtype)
-        for top in range(0, image.hw[0], ROWS):
-            rows = slice(top, top + ROWS)
+        for rows in strips(image.hw, image.rgb):
             strip = torch.cat([part[:, rows] for part in parts]).permute(1, 2, 0)
             codes[rows] = (strip * torch.iinfo(dtype).max).round_().to("cpu", dtype)
         return cls(image.hw, codes)

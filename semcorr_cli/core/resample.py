@@ -30,9 +30,6 @@ MAX_LEVELS = 8
 SOFT_START = 0.4
 """Halvings up to which nothing is skipped that the eye would miss: reading 1.3 pixels apart does not alias visibly."""
 
-ROWS = 64
-"""Rows of a halved copy that are made at once."""
-
 PIECE = 512
 """Columns of a canvas for which a piece of a picture is put under its cover at once."""
 
@@ -247,8 +244,8 @@ def _covered(planes: Float[Tensor, "c h w"], cover: Float[Tensor, "1 h w"], hw: 
     """Returns planes under their cover, and it, reduced by up to a half as `_reduced` would: some rows at a time."""
     made = planes.new_empty(*hw, len(planes) + 1).permute(2, 0, 1)
     height = planes.shape[1]
-    for top in range(0, hw[0], ROWS):
-        row = torch.arange(top, min(top + ROWS, hw[0]), device=planes.device)
+    for rows in strips(hw, planes):
+        row = torch.arange(rows.start, rows.stop, device=planes.device)
         first, last = row * height // hw[0], -(-(row + 1) * height // hw[0]) - 1  # rows whose mean each is
         around = slice(int(first[0]), int(last[-1]) + 1)
         block = torch.cat([planes[:, around] * cover[:, around], cover[:, around]])
@@ -257,7 +254,7 @@ def _covered(planes: Float[Tensor, "c h w"], cover: Float[Tensor, "1 h w"], hw: 
             is_one = (first + k <= last).to(sums)[:, None]
             sums.addcmul_(block.index_select(1, torch.minimum(first + k, last) - around.start), is_one)
         sums.div_((last - first + 1)[:, None])
-        made[:, top : top + len(row)] = _reduced(sums, (len(row), hw[1]))
+        made[:, rows] = _reduced(sums, (len(row), hw[1]))
     return made
 
 

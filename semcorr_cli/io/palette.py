@@ -155,9 +155,10 @@ class Palette:
         rgb = _patterned(rgb) if is_patterned else rgb
         if self._table is not None:
             return self._table.take(_codes(rgb.reshape(-1, 3), FINE_BITS)).reshape(rgb.shape[:2])
+        bits = FINE_BITS if is_patterned else BITS
         if histogram is None or is_patterned:
-            histogram = Histogram.of(rgb.reshape(-1, 3), FINE_BITS if is_patterned else BITS)
-        table = np.zeros(1 << (3 * (FINE_BITS if is_patterned else BITS)), np.uint8)
+            histogram = Histogram.of(rgb.reshape(-1, 3), bits)
+        table = np.zeros(1 << (3 * bits), np.uint8)
         table[histogram.used] = _nearest(histogram.means, colours)
         return table.take(histogram.code).reshape(rgb.shape[:2])
 
