@@ -29,6 +29,9 @@ WEIGHTS = "weights.safetensors"
 RELATION = "relation.safetensors"
 """What a run with --relation leaves."""
 
+FACING = "facing.safetensors"
+"""What a run with --facing leaves."""
+
 
 def train(
     pictures: Annotated[
@@ -69,6 +72,13 @@ def train(
             help="Train the network that tells poses instead; its file is RUN/relation.safetensors.",
         ),
     ] = False,
+    facing: Annotated[
+        bool,
+        typer.Option(
+            "--facing",
+            help="Train the network that tells fronts from backs instead; its file is RUN/facing.safetensors.",
+        ),
+    ] = False,
     *,
     options: TalkOptions,
 ) -> None:
@@ -80,6 +90,7 @@ def train(
         semcorr train caltech101 --run run --without okapi --develop caltech_kps
         semcorr train caltech101 --run run
         semcorr train caltech101 --run run --relation
+        semcorr train caltech101 --run run --facing
 
     Trains the network of the built-in extractor on PICTURES, on the CPU. Pictures of one sub-folder should show the
     same kind of thing, facing the same way; pictures that lie beside the sub-folders need not. Ctrl-C saves and stops;
@@ -92,6 +103,8 @@ def train(
     from semcorr_cli.training.weights import write_weights
 
     out = output.current()
+    if relation and facing:
+        raise UsageError("--relation and --facing train different networks: give one of them")
     recipe = _recipe(steps, start is not None, seed, settings or [])
     _check_run(run)
     origin = None if start is None else load_network(_weights(start))
@@ -100,6 +113,9 @@ def train(
     everything = rendered.join(everything, renders or ())
     if relation:
         _train_relation(everything, run, steps, seed)
+        return
+    if facing:
+        _train_facing(everything, run, _weights(start or "builtin"), steps, seed)
         return
     trainer = Trainer(everything, recipe, run, origin)
     counts = f"{len(everything.hw)} pictures in {len(everything.names)} categories"
@@ -132,6 +148,22 @@ def _train_relation(pictures: "Pictures", run: Path, steps: int | None, seed: in
         trained = relations.train(described, pictures.loose, recipe, lambda done, off: advance(done, f"loss {off:.2f}"))
     relations.write(trained, run / RELATION, {"steps": str(recipe.steps), "seed": str(seed)})
     out.made(str(run / RELATION), None)
+    out.result.update(steps=recipe.steps, pictures=len(pictures.hw))
+
+
+def _train_facing(pictures: "Pictures", run: Path, start: Path, steps: int | None, seed: int) -> None:
+    """Trains the network that tells fronts from backs; see `training.facing`."""
+    from semcorr_cli.extractors.network import load_network
+    from semcorr_cli.training import facing
+    from semcorr_cli.training.facing import FacingTraining
+
+    out, recipe = output.current(), FacingTraining(seed=seed)
+    recipe = recipe if steps is None else replace(recipe, steps=steps)
+    network = load_network(start)
+    with out.bar(recipe.steps, "steps") as advance:
+        trained = facing.train(pictures, network, recipe, lambda done, off: advance(done, f"loss {off:.2f}"))
+    facing.write(trained, run / FACING, {"steps": str(recipe.steps), "seed": str(seed)})
+    out.made(str(run / FACING), None)
     out.result.update(steps=recipe.steps, pictures=len(pictures.hw))
 
 

@@ -8,6 +8,7 @@ from semcorr_cli.extractors.options import (
     DiffusionOptions,
     DinoOptions,
     ExtractorOptions,
+    FacingOptions,
     HybridOptions,
     SiftOptions,
 )
@@ -137,7 +138,7 @@ SPECS: tuple[ExtractorSpec, ...] = (
         licence="Apache-2.0",
         version=2,
         packaged="builtin.safetensors",
-        fine_options=BuiltinOptions(sift_weight=1.0, sift_patches=(16, 64), sift_orientations=4),
+        fine_options=BuiltinOptions(sift_weight=1.0, sift_patches=(32, 64, 128), sift_orientations=6),
         cheap=True,
     ),
     ExtractorSpec(
@@ -172,3 +173,16 @@ POSING = replace(
     next(spec for spec in SPECS if spec.name == "builtin"), options=BuiltinOptions(side=240, scales=(0.8,))
 )
 """How pictures are described for telling their poses apart, whatever they are matched by."""
+
+FACING = ExtractorSpec(
+    name="facing",
+    summary="a small network of our own, in the package, that tells fronts from backs",
+    entry="semcorr_cli.extractors.facing:Facing",
+    options=FacingOptions(),
+    channels=32,
+    stride=16,
+    licence="Apache-2.0",
+    version=1,
+    packaged="facing.safetensors",
+)
+"""How pictures are described for telling which way things face, whatever they are matched by."""

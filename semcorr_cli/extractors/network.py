@@ -1,9 +1,9 @@
-"""The network of the built-in extractor: a small residual trunk whose strides are fused into one map of descriptors."""
+"""The networks of the package: a small residual trunk whose strides are fused into one map of descriptors."""
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,9 @@ STRIDE = 8
 
 BACKGROUND = 0.5
 """Grey that stands behind transparent pictures."""
+
+
+AnyTrunk = TypeVar("AnyTrunk", bound="Trunk")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,8 +112,8 @@ class Attention(nn.Module):
         return out
 
 
-class DescriptorNet(nn.Module):
-    """Residual trunk to stride 32, attention at the coarse strides, fused top-down to stride 8 (Lin et al. 2017)."""
+class Trunk(nn.Module):
+    """Residual trunk to stride 32 with attention at the coarse strides."""
 
     def __init__(self, options: NetworkOptions) -> None:
         super().__init__()
@@ -127,6 +130,25 @@ class DescriptorNet(nn.Module):
                 blocks += [Attention(width, o.heads) for _ in range(o.attention[level - 2])]
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
+
+    def early(self, images: Tensor) -> Tensor:
+        """Returns maps (b, c, h/4, w/4) of what is next to one another."""
+        x: Tensor = self.stages[0](self.stem(inputs(images)))
+        return x
+
+    def later(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns maps at strides 8, 16 and 32."""
+        x8 = self.stages[1](x)
+        x16 = self.stages[2](x8)
+        return x8, x16, self.stages[3](x16)
+
+
+class DescriptorNet(Trunk):
+    """A trunk, fused top-down to stride 8 (Lin et al. 2017)."""
+
+    def __init__(self, options: NetworkOptions) -> None:
+        super().__init__(options)
+        o = options
         self.lateral = nn.ModuleList([nn.Conv2d(channels, o.fuse, 1) for channels in o.widths[1:]])
         self.smooth16 = Residual(o.fuse, o.fuse)
         self.smooth8 = Residual(o.fuse, o.fuse)
@@ -135,12 +157,9 @@ class DescriptorNet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Returns descriptors before normalisation (b, dim, h/8, w/8), and one vector for each picture."""
-        x = self.stages[0](self.stem(inputs(images)))
-        x8 = self.stages[1](x)
-        x16 = self.stages[2](x8)
-        x32 = self.stages[3](x16)
-        f16 = self.lateral[1](x16) + _twice(self.lateral[2](x32), x16)
-        f8 = self.lateral[0](x8) + _twice(self.smooth16(f16), x8)
+        x8, x16, x32 = self.later(self.early(images))
+        f16 = self.lateral[1](x16) + twice(self.lateral[2](x32), x16)
+        f8 = self.lateral[0](x8) + twice(self.smooth16(f16), x8)
         return self.project(self.smooth8(f8)), x32.mean((2, 3))
 
     def describe(self, images: Tensor) -> Tensor:
@@ -163,15 +182,15 @@ def inputs(images: Tensor) -> Tensor:
     return torch.cat(layers, 1).contiguous(memory_format=torch.channels_last)
 
 
-def _twice(x: Tensor, like: Tensor) -> Tensor:
+def twice(x: Tensor, like: Tensor) -> Tensor:
     """Upsamples by two, anchored at the top-left corner, and crops to the size of `like`."""
     y = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
     return y[..., : like.shape[-2], : like.shape[-1]]
 
 
-def prepared(image: Image, side: int) -> Float[Tensor, "1 3 h w"]:
-    """Returns a picture as the network wants it: without alpha, its longer side about `side`, sides multiples of 8."""
-    h, w = working_hw(image.hw, side, STRIDE)
+def prepared(image: Image, side: int, stride: int = STRIDE) -> Float[Tensor, "1 3 h w"]:
+    """Returns a picture as networks want it: no alpha, its longer side about `side`, sides multiples of the stride."""
+    h, w = working_hw(image.hw, side, stride)
     rgb = image.over(BACKGROUND)[None]
     return functional.interpolate(rgb, size=(h, w), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
 
@@ -182,13 +201,18 @@ def load_network(path: Path) -> DescriptorNet:
     Raises:
         InputError: the file does not hold such a network.
     """
+    return load_trunk(path, DescriptorNet)
+
+
+def load_trunk(path: Path, kind: type[AnyTrunk]) -> AnyTrunk:
+    """Does so for a network of another kind."""
     try:
         with safe_open(path, "pt") as file:
             fields: dict[str, Any] = json.loads((file.metadata() or {})["network"])
             state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (no mapping)
         known: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
         options = NetworkOptions(**known)
-        network = DescriptorNet(options)
+        network = kind(options)
         missing, surplus = network.load_state_dict(state, strict=False)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path} does not hold weights of the built-in network: {error}") from None

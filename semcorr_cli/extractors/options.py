@@ -66,6 +66,19 @@ class BuiltinOptions(ExtractorOptions):
 
 
 @dataclass(frozen=True, slots=True)
+class FacingOptions(ExtractorOptions):
+    """Options of the network that tells ends apart.
+
+    Attributes:
+        side: working size in pixels of the picture's longer side; a cell of the grid is 16 of them.
+        scales: sizes at which the network looks, as shares of `side`; the maps are averaged.
+    """
+
+    side: int = 256
+    scales: tuple[float, ...] = (0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class DinoOptions(ExtractorOptions):
     """Options of DINO features.
 

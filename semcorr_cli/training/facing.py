@@ -1,0 +1,250 @@
+"""Training of the network that tells which end of a thing is which (`extractors.facing`).
+
+Pictures of one folder show the same kind of thing facing the same way. Views of different pictures are mirrored one by
+one; a place in the one picture belongs to the like place in the other, and not to the one across the picture's middle.
+How much better the like places agree than those across, summed over a pair of views, is the logit of their being the
+right ones: things without ends come to say nothing, as nothing tells their halves apart.
+"""
+
+import copy
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from semcorr_cli.errors import InputError
+from semcorr_cli.extractors.facing import STRIDE, FacingNet
+from semcorr_cli.extractors.network import STRIDE as VIEW_STRIDE
+from semcorr_cli.extractors.network import DescriptorNet
+from semcorr_cli.training import views
+from semcorr_cli.training.pictures import Pictures
+from semcorr_cli.training.views import ViewOptions, Views
+from semcorr_cli.training.weights import write_halved
+
+WHOLE = ViewOptions(
+    zoom=(0.8, 1.3), turn=15, small_turn=6, stretch=0.08, shear=0.06, shift=0.06, elastic=0.015, ellipse=0,
+    replicate=1, cutout=0.1, colour=0.6,
+)  # fmt: skip
+PASTED = ViewOptions(
+    zoom=(0.4, 1.5), turn=55, small_turn=25, shift=0.2, elastic=0.02, ellipse=0.3, replicate=0.1, mild=0.08
+)
+"""Half of the views show pictures as they are, half what is cut out of them in other places."""
+
+FEW = 3
+"""Cells of a view with a counterpart at which nothing is learnt from a pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class FacingTraining:
+    """The recipe of the shipped weights.
+
+    Attributes:
+        steps: how many.
+        kinds: folders in a step.
+        members: pictures of each.
+        sizes: of views, one of which is drawn at each step.
+        dim: length of a descriptor.
+        near: spread of the places that count as like, in pictures.
+        rate: highest learning rate.
+        head_rate: how many times faster the last layer learns, which is new.
+        warmup: steps in which the rate rises; it falls along a cosine after that.
+        weight_decay: of matrices and kernels.
+        average: share of the averaged weights that a step keeps.
+        clip: largest norm of the gradient.
+        balance: power of a folder's size that its chance is proportional to.
+        seed: of everything random.
+    """
+
+    steps: int = 4500
+    kinds: int = 6
+    members: int = 6
+    sizes: tuple[tuple[int, int], ...] = ((192, 192), (128, 128), (160, 160), (128, 160), (160, 128), (144, 144))
+    dim: int = 32
+    near: float = 0.07
+    rate: float = 1e-3
+    head_rate: float = 3.0
+    warmup: int = 100
+    weight_decay: float = 0.05
+    average: float = 0.995
+    clip: float = 3.0
+    balance: float = 0.5
+    seed: int = 1
+
+
+class Groups:
+    """Draws groups of pictures of one folder."""
+
+    def __init__(self, pictures: Pictures, o: FacingTraining) -> None:
+        self.options = o
+        folders = (torch.nonzero(pictures.category == c)[:, 0] for c in range(len(pictures.names)))
+        self.members = [m for c, m in enumerate(folders) if c not in pictures.loose and len(m) > 1]
+        if not self.members:
+            raise InputError("ends are learnt from folders of two or more pictures that are alike")
+        self.weight = torch.tensor([float(len(m)) for m in self.members]).pow(o.balance)
+
+    def draw(self, g: Generator) -> Tensor:
+        """Returns numbers of pictures (kinds * members,), all of a group different where there are enough."""
+        o = self.options
+        again = o.kinds > len(self.members)
+        kinds = torch.multinomial(self.weight, o.kinds, replacement=again, generator=g)
+        return torch.cat([self._some(self.members[k], g) for k in kinds.tolist()])
+
+    def _some(self, members: Tensor, g: Generator) -> Tensor:
+        rounds = math.ceil(self.options.members / len(members))
+        return torch.cat([members[torch.randperm(len(members), generator=g)] for _ in range(rounds)])[
+            : self.options.members
+        ]
+
+
+def draw_views(pictures: Pictures, index: Tensor, hw: tuple[int, int], g: Generator) -> Views:
+    """Draws a view of each picture, mirrored or not, in either of two ways."""
+    mirror, order = torch.rand(len(index), generator=g) < 0.5, torch.randperm(len(index), generator=g)
+    halves = zip(order.tensor_split(2), (WHOLE, PASTED), strict=True)
+    drawn = [views.make(pictures, index[half], mirror[half], hw, o, g) for half, o in halves if len(half)]
+    back = order.argsort()
+    columns = [torch.cat([getattr(part, name) for part in drawn])[back] for name in ("images", "at", "valid", "cell")]
+    return Views(*columns)
+
+
+def evidence(
+    descriptors: Float[Tensor, "v d h w"], seen: Views, a: Tensor, b: Tensor, near: float
+) -> tuple[Tensor, Tensor]:
+    """Returns how much better like places of pairs of views agree than places across the middle, and whether any do.
+
+    Args:
+        descriptors: of the views.
+        seen: the views.
+        a: (p,) views whose cells are asked about.
+        b: (p,) views that they are compared with.
+        near: spread of the places that count as like, in pictures.
+    """
+    at, valid = _reduced(seen, (descriptors.shape[2], descriptors.shape[3]))
+    said = descriptors.flatten(2).transpose(1, 2)
+
+    def like(places: Tensor) -> tuple[Tensor, Tensor]:
+        weight = torch.exp(-torch.cdist(places, at[b]).square() / (2 * near**2)) * valid[b][:, None]
+        total = weight.sum(2)
+        return torch.bmm(weight / (total[..., None] + 1e-3), said[b]), total > 0.3
+
+    across = torch.stack([1 - at[a][..., 0], at[a][..., 1]], dim=2)
+    (here, seen_here), (there, seen_there) = like(at[a]), like(across)
+    counts = valid[a] * (seen_here & seen_there)
+    cells = counts.sum(1)
+    better = (said[a] * (here - there)).sum(2) * counts
+    return better.sum(1) / cells.clamp(min=FEW), cells > FEW
+
+
+def _reduced(seen: Views, hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Returns where cells at this network's stride look, and which share of them shows the picture."""
+    h, w = (side * STRIDE // VIEW_STRIDE for side in hw)
+    at = functional.avg_pool2d(seen.at.transpose(1, 2).unflatten(2, (h, w)), STRIDE // VIEW_STRIDE)
+    valid = functional.avg_pool2d(seen.valid.float().view(-1, 1, h, w), STRIDE // VIEW_STRIDE)
+    return at.flatten(2).transpose(1, 2), valid.flatten(1)
+
+
+def train(
+    pictures: Pictures,
+    start: DescriptorNet,
+    o: FacingTraining,
+    progress: Callable[[int, float], None] | None = None,
+) -> FacingNet:
+    """Trains a network on groups of pictures.
+
+    Args:
+        pictures: what to learn from.
+        start: the network whose trunk is trained further, all but its first layers.
+        o: the recipe.
+        progress: told after every step how many are done, and the loss.
+
+    Returns:
+        The network with the mean of its latest weights.
+
+    Raises:
+        InputError: no folder of two or more pictures that are alike.
+    """
+    torch.manual_seed(o.seed)
+    g, groups = Generator().manual_seed(o.seed), Groups(pictures, o)
+    network, sharpness = _begun(start, o), nn.Parameter(torch.tensor(1.0))
+    average, mean_sharpness = copy.deepcopy(network).eval().requires_grad_(False), sharpness.detach().clone()
+    optimiser = _optimiser(network, sharpness, o)
+    first, second = torch.triu_indices(o.members, o.members, 1)
+    shift = torch.arange(o.kinds).repeat_interleave(len(first)) * o.members
+    first, second = first.repeat(o.kinds) + shift, second.repeat(o.kinds) + shift
+    a, b = torch.cat([first, second]), torch.cat([second, first])
+    for step in range(o.steps):
+        rise, fall = min(1.0, (step + 1) / o.warmup), 0.51 + 0.5 * math.cos(math.pi * step / o.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = o.rate * group["pace"] * rise * fall
+        hw = o.sizes[int(torch.randint(len(o.sizes), (1,), generator=g))]
+        seen = draw_views(pictures, groups.draw(g), hw, g)
+        with torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad():
+                early = network.early(seen.images.to(memory_format=torch.channels_last))
+            descriptors = network.fused(early)
+        logits, known = evidence(descriptors.float(), seen, a, b, o.near)
+        off = functional.softplus(-sharpness.exp() * logits)[known].sum() / known.sum().clamp(min=1)
+        optimiser.zero_grad()
+        off.backward()
+        nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], o.clip)
+        optimiser.step()
+        keep = min(o.average, (step + 1) / (step + 10))
+        now, mean = network.state_dict(), average.state_dict()
+        keys = [key for key, value in mean.items() if value.is_floating_point()]
+        torch._foreach_lerp_([mean[key] for key in keys], [now[key] for key in keys], 1 - keep)
+        mean_sharpness.lerp_(sharpness.detach(), 1 - keep)
+        if progress is not None:
+            progress(step + 1, float(off.detach()))
+    with torch.no_grad():
+        for tensor in average.head.parameters():
+            tensor.mul_((mean_sharpness / 2).exp())
+    return average
+
+
+def _begun(start: DescriptorNet, o: FacingTraining) -> FacingNet:
+    """Returns a network whose trunk is that of another, and whose first layers, which are kept, learn nothing."""
+    network = FacingNet(replace(start.options, dim=o.dim, classes=0))
+    parts = {
+        network.stem: start.stem,
+        network.stages: start.stages,
+        network.lateral: start.lateral[1:],
+        network.smooth: start.smooth16,
+    }
+    for own, old in parts.items():
+        own.load_state_dict(old.state_dict())
+    for tensor in network.head.parameters():
+        nn.init.normal_(tensor, std=0.003 if tensor.ndim > 1 else 0.0)
+    network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    for part in (network.stem, network.stages[0]):
+        part.eval().requires_grad_(False)
+    return network
+
+
+def _optimiser(network: FacingNet, sharpness: nn.Parameter, o: FacingTraining) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019): no decay of biases, norms and the last layer."""
+    new = [*network.head.parameters(), sharpness]
+    rest = [p for name, p in network.named_parameters() if p.requires_grad and not name.startswith("head.")]
+    return torch.optim.AdamW(
+        [
+            {"params": [p for p in rest if p.ndim > 1], "weight_decay": o.weight_decay, "pace": 1.0},
+            {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0, "pace": 1.0},
+            {"params": new, "weight_decay": 0.0, "pace": o.head_rate},
+        ],
+        lr=o.rate,
+        betas=(0.9, 0.98),
+    )
+
+
+def write(network: FacingNet, path: Path, about: Mapping[str, str] | None = None) -> None:
+    """Writes a network in half precision, in one move, in place of an older one.
+
+    Raises:
+        ValueError: weights that half precision cannot hold.
+        OutputError: the file cannot be written.
+    """
+    write_halved(network, path, {"network": json.dumps(asdict(network.options)), **(about or {})})
