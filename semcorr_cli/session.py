@@ -28,8 +28,11 @@ from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
 from semcorr_cli.matchers.support import local_support
 from semcorr_cli.settings import Settings
 
-COARSE, POSING, FINE = LOOKS = ("coarse", "posing", "fine")
+COARSE, POSING, FACING, FINE = LOOKS = ("coarse", "posing", "facing", "fine")
 """How a picture can be looked at; see `matchers.looks.Looks`."""
+
+OWN = {POSING: extractors.POSING, FACING: extractors.FACING}
+"""Looks that are taken through networks of the package, whatever pictures are matched by."""
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -146,7 +149,7 @@ class Session:
         count = 0
         cache = self._cache
         small = [self.working(image) if is_matched else image for image in images if image.digest]
-        for look in (COARSE, POSING) if is_matched else (COARSE,):
+        for look in (COARSE, POSING, FACING) if is_matched else (COARSE,):
             wanted = {FeatureCache.key(self._extractor(look).recipe, image.digest): image for image in small}
             with cache.alone(list(wanted)):
                 missing = {key: image for key, image in wanted.items() if cache.get(key) is None}
@@ -165,8 +168,8 @@ class Session:
     @torch.inference_mode()
     def correspond(self, source: Image, target: Image) -> Correspondence:
         """Finds the correspondence field between two pictures."""
-        coarse, posing, fine = (self._look(look) for look in LOOKS)
-        looks = Looks(coarse, posing, fine if self.spec.cheap else None)
+        coarse, posing, fine = (self._look(look) for look in (COARSE, POSING, FINE))
+        looks = Looks(coarse, posing, partial(self.describe, look=FACING), fine if self.spec.cheap else None)
         return fields.correspond(source, target, looks, self._field, self.options.seed)
 
     @torch.inference_mode()
@@ -224,16 +227,18 @@ class Session:
 
     def _extractor(self, look: str) -> Extractor:
         if look not in self._extractors:
-            spec, own = self.spec, {COARSE: self.spec.options, FINE: self.spec.fine_options}.get(look)
-            options, given = self._told(own or spec.options), self._weights
-            if look == POSING:
-                spec, options, given = extractors.POSING, extractors.POSING.options, extractors.POSING.places(Path())
+            if (own := OWN.get(look)) is not None:
+                spec, options, given = own, own.options, own.places(Path())
+            else:
+                spec, given = self.spec, self._weights
+                finer = spec.fine_options if look == FINE else None
+                options = self._told(finer or spec.options)
             self._extractors[look] = build(
                 spec,
                 options=options,
                 weights=given,
                 device=self.device,
-                dtype=self.dtype if look != POSING else torch.float32,
+                dtype=torch.float32 if look in OWN else self.dtype,
                 seed=self.options.seed,
                 remember=self._cache.remember if self._cache else None,
             )

@@ -2,7 +2,8 @@
 
 Descriptors are not invariant to mirroring, nor those of most extractors to rotation and scale. Which poses are likely
 is told from a cheap look at both pictures (`matchers.relation`); the likeliest are matched with the target, and matched
-again through the maps that were found, with the finest descriptors there are. What is likely and agrees best then wins.
+again through the maps that were found, with the finest descriptors there are. What is likely, agrees best and joins
+like ends of things (`matchers.facing`) then wins.
 """
 
 import math
@@ -34,17 +35,23 @@ SHORTLIST = 2
 CLEAR_AGREEMENT = 0.3
 """Agreement of the untouched pictures from which no other pose is tried."""
 
-WITHIN_REACH = 2.0
+WITHIN_REACH = 3.0
 """How many times more agreement than the untouched picture a pose must be able to do with, to be tried at all."""
 
-BELIEF = 1.5
+BELIEF = 1.0
 """Power of a pose's probability by which its agreement is weighed."""
 
-MIRRORED = 2.0
+FACING = 0.4
+"""Power by which it is weighed by the likelihood that its matches join like ends of things."""
+
+MIRRORED = 1.4
 """How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""
 
 TURNED = 1.35
 """How many times more one that is turned or scaled needs: photographs are upright more often than not."""
+
+PROMISING = 1.5
+"""How many times more agreement than it the best pose may have at the first look for a pose to be given a second."""
 
 
 def turn_warp(turned: Pose, hw: Hw) -> Warp:
@@ -111,17 +118,19 @@ class Allowed:
         return replace(turned, angle=self.angle + turned.angle)
 
     def likely(self, related: Relation, count: int) -> list[Pose]:
-        """Returns the likeliest poses to draw the source in, the likeliest first.
+        """Returns the likeliest poses to draw the source in, as many of either side, the likeliest first.
 
         Args:
             related: what the source, turned as it is at any rate, is to the target.
             count: poses at most.
         """
         if self.rotate == "auto":
-            return related.likely(count)
-        return [self.drawn(turned) for turned in sorted(self.poses(), key=lambda it: -related.log_probability(it))][
-            :count
-        ]
+            each = max(1, count // len(self._sides))
+            poses = [turned for side in self._sides for turned in related.on_side(mirrored=side).likely(each)]
+        else:
+            poses = [self.drawn(turned) for turned in self.poses()]
+        turned_by = {turned: replace(turned, angle=turned.angle - self.angle) for turned in poses}
+        return sorted(poses, key=lambda turned: -related.log_probability(turned_by[turned]))[:count]
 
     def standing(self, turned: Pose, related: Relation) -> float:
         """Returns the logarithm of what a pose's agreement is weighed by, before anything was matched in it."""
@@ -137,14 +146,36 @@ class Allowed:
         return [turned for turned in likely if turned != self.first and self.standing(turned, related) >= least]
 
 
-def chosen(agreement: Mapping[Pose, float], related: Relation, allowed: Allowed) -> Pose:
-    """Returns the pose that is likely and in which the pictures agree best.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a pose once it was matched.
+
+    Attributes:
+        agreement: how well the pictures agree in it.
+        facing: what `facing.evidence` says of its matches; 0 where only one side may be tried.
+    """
+
+    agreement: float
+    facing: float
+
+
+def chosen(found: Mapping[Pose, Evidence], related: Relation, allowed: Allowed) -> Pose:
+    """Returns the pose that is likely, in which the pictures agree, and whose matches join like ends of things.
 
     Args:
-        agreement: of the poses that were matched.
+        found: of the poses that were matched.
         related: what the source is to the target.
         allowed: the poses that may be tried.
     """
-    return max(
-        agreement, key=lambda turned: math.log(max(agreement[turned], 1e-12)) + allowed.standing(turned, related)
-    )
+    return max(found, key=lambda turned: _worth(turned, found[turned], related, allowed))
+
+
+def promising(found: Mapping[Pose, Evidence], related: Relation, allowed: Allowed) -> list[Pose]:
+    """Returns the poses that are not far behind the best one."""
+    worth = {turned: _worth(turned, evidence, related, allowed) for turned, evidence in found.items()}
+    return [turned for turned, value in worth.items() if value >= max(worth.values()) - math.log(PROMISING)]
+
+
+def _worth(turned: Pose, evidence: Evidence, related: Relation, allowed: Allowed) -> float:
+    agreement = math.log(max(evidence.agreement, 1e-12))
+    return agreement + FACING * evidence.facing + allowed.standing(turned, related)

@@ -9,8 +9,8 @@ descriptors and knows no others.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -136,7 +136,19 @@ def _seen(cosines: Tensor) -> Tensor:
 
 def square(features: FeatureMap) -> Float[Tensor, "c g g"]:
     """Returns descriptors on the square that a picture is laid into the middle of, zero beside the picture."""
-    return squares(features.data.cpu()[None].float(), features.image_hw)[0]
+    return square_each([features])[0]
+
+
+def square_each(features: Sequence[FeatureMap]) -> list[Float[Tensor, "c g g"]]:
+    """Returns the squares of several pictures; those of one size are laid out together, on all threads."""
+    sizes: dict[tuple[Hw, Hw], list[int]] = {}
+    for number, one in enumerate(features):
+        sizes.setdefault((one.hw, one.image_hw), []).append(number)
+    laid_out: dict[int, Tensor] = {}
+    for (_, image_hw), numbers in sizes.items():
+        maps = torch.stack([features[number].data.cpu().float() for number in numbers])
+        laid_out.update(zip(numbers, squares(maps, image_hw), strict=True))
+    return [laid_out[number] for number in range(len(features))]
 
 
 def squares(maps: Float[Tensor, "b c h w"], image_hw: Hw) -> Float[Tensor, "b c g g"]:
@@ -173,6 +185,12 @@ class Relation:
     def log_probability(self, pose: Pose) -> float:
         """Returns the log-probability of the turns about that of a pose."""
         return float(_around(self.turns).logsumexp(0)[_bin(pose)])
+
+    def on_side(self, *, mirrored: bool) -> "Relation":
+        """Returns the same without the turns of the other side."""
+        turns = torch.full_like(self.turns, -torch.inf)
+        turns[int(mirrored)] = self.turns[int(mirrored)]
+        return replace(self, turns=turns)
 
     def likely(self, count: int) -> list[Pose]:
         """Returns the likeliest poses, the likeliest first, no two of them within two steps of each other.

@@ -1,6 +1,6 @@
 """The steps of a correspondence field that look at pictures: which pose, which matches, which map."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,10 +11,10 @@ from semcorr_cli.core.correspondence import Pose
 from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.warp import Warp
-from semcorr_cli.matchers import nearest, pose, relation, smooth, unfold
+from semcorr_cli.matchers import facing, nearest, pose, relation, smooth, unfold
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
 from semcorr_cli.matchers.nearest import CycleMatches
-from semcorr_cli.matchers.pose import Allowed
+from semcorr_cli.matchers.pose import Allowed, Evidence
 from semcorr_cli.matchers.relation import Relation
 from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
@@ -154,27 +154,50 @@ class Search:
             turned: self._found(self._in(turned, self.looks.coarse, described), self.options.first)
             for turned in dict.fromkeys([self.allowed.first, *self.allowed.likely(related, 1)])
         }
-        best = pose.chosen({turned: entry.support for turned, entry in found.items()}, related, self.allowed)
+        ends = self._ends()
+        weighed = {turned: Evidence(entry.support, ends(turned, entry)) for turned, entry in found.items()}
+        best = pose.chosen(weighed, related, self.allowed)
         return Sought(best, found[best], related)
 
     def _posed_best(self, fine: Look, finely: FeatureStack) -> tuple[Posed, Relation]:
         """Returns the pose in which aligned pictures agree best, with what was found in it."""
-        o, looks = self.options, self.looks
+        o, looks, allowed = self.options, self.looks, self.allowed
         described = looks.coarse.describe(self.target)
 
-        def twice(turned: Pose) -> Posed:
-            first = self._found(self._in(turned, looks.coarse, described).reduced(GLANCE), o.first)
+        def once(turned: Pose) -> Found:
+            return self._found(self._in(turned, looks.coarse, described).reduced(GLANCE), o.first)
+
+        def again(turned: Pose, first: Found) -> Posed:
             aligned = self._aligned(turned, first, fine, finely)
             return Posed(turned, first, aligned, self._found(aligned.reduced(GLANCE), o.second, held=True))
 
-        untouched = twice(self.allowed.first)
+        untouched = again(allowed.first, once(allowed.first))
         is_clear = untouched.agreement >= pose.CLEAR_AGREEMENT
         related = self._related(is_clear=is_clear)
         if is_clear:
             return untouched, related
-        posed = [untouched] + [twice(turned) for turned in self.allowed.contenders(related)]
-        best = pose.chosen({entry.pose: entry.agreement for entry in posed}, related, self.allowed)
-        return next(entry for entry in posed if entry.pose == best), related
+        seen = {turned: once(turned) for turned in allowed.contenders(related)}
+        if not seen:
+            return untouched, related
+        ends, seen = self._ends(), {allowed.first: untouched.first} | seen
+        weighed = {turned: Evidence(found.agreement, ends(turned, found)) for turned, found in seen.items()}
+        posed = {allowed.first: untouched}
+        for turned in pose.promising(weighed, related, allowed):
+            posed[turned] = posed.get(turned) or again(turned, seen[turned])
+        weighed = {turned: Evidence(entry.agreement, ends(turned, entry.found)) for turned, entry in posed.items()}
+        return posed[pose.chosen(weighed, related, allowed)], related
+
+    def _ends(self) -> Callable[[Pose, Found], float]:
+        """Returns what tells how surely matches that were found in a pose join like ends of things."""
+        if self.options.flip != "auto":
+            return lambda turned, found: 0.0
+        source, target = self.looks.facing(self.source), self.looks.facing(self.target)
+
+        def told(turned: Pose, found: Found) -> float:
+            matches = replace(found.cycle.matches, score=found.cycle.matches.score * found.fit.trust)
+            return facing.evidence(source, target, matches.mirrored_source() if turned.mirrored else matches)
+
+        return told
 
     def _related(self, *, is_clear: bool = False) -> Relation:
         """Tells what the source, turned as it is at any rate, is to the target.
@@ -188,7 +211,8 @@ class Search:
 
         def looked_at(poses: Iterable[Pose]) -> dict[Pose, Tensor]:
             stacks = {turned: look.describe(self._drawn(allowed.drawn(turned))) for turned in poses}
-            return {turned: relation.square(look.compare(stack, described)[0]) for turned, stack in stacks.items()}
+            maps = [look.compare(stack, described)[0] for stack in stacks.values()]
+            return dict(zip(stacks, relation.square_each(maps), strict=True))
 
         if is_clear:
             return relation.relate(looked_at(allowed.poses()[:1]), target)

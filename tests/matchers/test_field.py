@@ -15,7 +15,7 @@ from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import field as fields
 from semcorr_cli.matchers import nearest, search, smooth
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
-from semcorr_cli.session import POSING, Session, SessionOptions
+from semcorr_cli.session import FACING, POSING, Session, SessionOptions
 from semcorr_cli.settings import Settings
 from tests.specimens import Field, cut, flat, mapped, middle, picture
 
@@ -276,10 +276,12 @@ def test_a_dear_extractor_describes_the_likeliest_pose_alone(flip: str, rotate: 
     def compare(source: FeatureStack, target: FeatureStack) -> tuple[FeatureMap, FeatureMap]:
         return source.finished(), target.finished()
 
-    posing = Look(partial(session().describe, look=POSING), compare)
+    posing, facing = (partial(session().describe, look=look) for look in (POSING, FACING))
     first, second = parts()
     options = FieldOptions(flip=flip, rotate=rotate)
-    found = fields.correspond(first, second.mirrored(), Looks(Look(describe, compare), posing, None), options)
+    found = fields.correspond(
+        first, second.mirrored(), Looks(Look(describe, compare), Look(posing, compare), facing, None), options
+    )
     assert len(described) <= most
     assert found.pose.mirrored == (flip != "never")
 

@@ -1,10 +1,12 @@
+import math
+
 import pytest
 import torch
 
 from semcorr_cli.core import coords
 from semcorr_cli.core.correspondence import Pose
 from semcorr_cli.matchers import pose
-from semcorr_cli.matchers.pose import Allowed
+from semcorr_cli.matchers.pose import Allowed, Evidence
 from semcorr_cli.matchers.relation import ANGLES, OCTAVES, Relation
 
 STILL, MIRRORED = Pose(), Pose(mirrored=True)
@@ -45,9 +47,20 @@ def test_poses_that_are_looked_at(flip: str, rotate: str, first: Pose, looked_at
     assert {turned.angle for turned in Allowed().poses(90)} == {60, 90, 120}
 
 
+def agreeing(agreement: dict[Pose, float]) -> dict[Pose, Evidence]:
+    """What was found in poses that were matched, when their matches say nothing of ends."""
+    return {turned: Evidence(value, 0.0) for turned, value in agreement.items()}
+
+
 def test_the_likeliest_come_first_each_by_itself() -> None:
-    found = Allowed().likely(related((True, 45, 0.5), (True, 60, 0.25), (False, 0, 0.2), (False, 180, 0.1)), 3)
-    assert found == [Pose(True, 50, 2), Pose(False, 0, 2), Pose(False, 180, 2)]
+    several = related((True, 45, 0.5), (True, 60, 0.25), (False, 0, 0.2), (False, 180, 0.1))
+    assert Allowed(flip="never").likely(several, 2) == [Pose(False, 0, 2), Pose(False, 180, 2)]
+    assert Allowed().likely(several, 1) == [Pose(True, 50, 2)]
+
+
+def test_either_side_has_its_likeliest_pose() -> None:
+    one_sided = related((True, 45, 0.5), (True, 180, 0.3), (False, 0, 0.01))
+    assert Allowed().likely(one_sided, 2) == [Pose(True, 45, 2), Pose(False, 0, 2)]
 
 
 def test_nothing_is_turned_that_may_not_be() -> None:
@@ -72,8 +85,25 @@ def test_what_is_likely_and_agrees_wins_but_upright_pictures_have_a_start(other:
     even = related((False, 0, 0.5), (other.mirrored, other.angle, 0.5))
     odd = related((False, 0, 0.6), (other.mirrored, other.angle, 0.3))
     for relation, needed in ((even, start), (odd, start * 2**pose.BELIEF)):
-        assert pose.chosen({STILL: 0.1, other: 0.1 * needed * 0.99}, relation, Allowed()) == STILL
-        assert pose.chosen({STILL: 0.1, other: 0.1 * needed * 1.01}, relation, Allowed()) == other
+        assert pose.chosen(agreeing({STILL: 0.1, other: 0.1 * needed * 0.99}), relation, Allowed()) == STILL
+        assert pose.chosen(agreeing({STILL: 0.1, other: 0.1 * needed * 1.01}), relation, Allowed()) == other
+
+
+def test_matches_that_join_like_ends_make_up_for_less_agreement() -> None:
+    even = related((False, 0, 0.5), (True, 0, 0.5))
+    needed = (math.log(pose.MIRRORED * 3)) / pose.FACING
+    for more, best in ((0.99, STILL), (1.01, MIRRORED)):
+        found = {STILL: Evidence(0.3, 0.0), MIRRORED: Evidence(0.1, more * needed)}
+        assert pose.chosen(found, even, Allowed()) == best
+
+
+def test_what_is_not_far_behind_is_promising() -> None:
+    even = related((False, 0, 0.5), (True, 0, 0.5))
+    level = 0.1 * pose.MIRRORED
+    assert pose.promising(agreeing({STILL: 0.1, MIRRORED: level}), even, Allowed()) == [STILL, MIRRORED]
+    for share, kept in ((1.01 / pose.PROMISING, [STILL, MIRRORED]), (0.99 / pose.PROMISING, [STILL])):
+        assert pose.promising(agreeing({STILL: 0.1, MIRRORED: share * level}), even, Allowed()) == kept
+    assert pose.promising(agreeing({STILL: 0.0, MIRRORED: 0.0}), even, Allowed()) == [STILL, MIRRORED]
 
 
 def test_poses_out_of_reach_are_not_tried() -> None:
@@ -91,9 +121,9 @@ def test_poses_out_of_reach_are_not_tried() -> None:
 def test_what_the_user_turned_is_upright() -> None:
     even = related((False, 0, 0.5), (True, 0, 0.5))
     asked, over = Pose(angle=-30), Pose(True, -30)
-    found = {asked: 0.1, over: 0.1 * pose.MIRRORED * 1.01}
-    assert pose.chosen(found, even, Allowed(rotate="-30")) == over
-    assert pose.chosen({asked: 0.1, over: 0.1 * pose.MIRRORED * 0.99}, even, Allowed(rotate="-30")) == asked
+    for more, best in ((0.99, asked), (1.01, over)):
+        found = agreeing({asked: 0.1, over: 0.1 * pose.MIRRORED * more})
+        assert pose.chosen(found, even, Allowed(rotate="-30")) == best
 
 
 def at(turned: Pose, hw: tuple[int, int], *points: tuple[float, float]) -> torch.Tensor:
