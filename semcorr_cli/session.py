@@ -104,7 +104,7 @@ class Session:
 
         Args:
             images: any sizes.
-            look: one of `LOOKS`; see `matchers.looks.Looks`.
+            look: one of `LOOKS` but `FACING`, whose descriptors are no feature map; see `matchers.looks.Looks`.
         """
         return self._extractor(look).fuse([self.describe(image, look=look) for image in images])
 
@@ -149,7 +149,8 @@ class Session:
         count = 0
         cache = self._cache
         small = [self.working(image) if is_matched else image for image in images if image.digest]
-        for look in (COARSE, POSING, FACING) if is_matched else (COARSE,):
+        sides = (FACING,) if self._field.flip == "auto" else ()
+        for look in (COARSE, POSING, *sides) if is_matched else (COARSE,):
             wanted = {FeatureCache.key(self._extractor(look).recipe, image.digest): image for image in small}
             with cache.alone(list(wanted)):
                 missing = {key: image for key, image in wanted.items() if cache.get(key) is None}
