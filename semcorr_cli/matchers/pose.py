@@ -35,16 +35,16 @@ SHORTLIST = 2
 CLEAR_AGREEMENT = 0.3
 """Agreement of the untouched pictures from which no other pose is tried."""
 
-WITHIN_REACH = 3.0
+WITHIN_REACH = 4.5
 """How many times more agreement than the untouched picture a pose must be able to do with, to be tried at all."""
 
-BELIEF = 1.0
+BELIEF = 1.25
 """Power of a pose's probability by which its agreement is weighed."""
 
 FACING = 0.4
 """Power by which it is weighed by the likelihood that its matches join like ends of things."""
 
-MIRRORED = 1.4
+MIRRORED = 1.7
 """How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""
 
 TURNED = 1.35
