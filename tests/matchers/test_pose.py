@@ -103,7 +103,7 @@ def test_what_is_not_far_behind_is_promising() -> None:
     assert pose.promising(agreeing({STILL: 0.1, MIRRORED: level}), even, Allowed()) == [STILL, MIRRORED]
     for share, kept in ((1.01 / pose.PROMISING, [STILL, MIRRORED]), (0.99 / pose.PROMISING, [STILL])):
         assert pose.promising(agreeing({STILL: 0.1, MIRRORED: share * level}), even, Allowed()) == kept
-    assert pose.promising(agreeing({STILL: 0.0, MIRRORED: 0.0}), even, Allowed()) == [STILL, MIRRORED]
+    assert pose.promising(agreeing({STILL: 0.0}), even, Allowed()) == [STILL]
 
 
 def test_poses_out_of_reach_are_not_tried() -> None:
