@@ -115,7 +115,7 @@ def train(
         _train_relation(everything, run, steps, seed)
         return
     if facing:
-        _train_facing(everything, run, _weights(start or "builtin"), steps, seed)
+        _train_facing(everything, run, origin or load_network(_weights("builtin")), steps, seed)
         return
     trainer = Trainer(everything, recipe, run, origin)
     counts = f"{len(everything.hw)} pictures in {len(everything.names)} categories"
@@ -151,18 +151,17 @@ def _train_relation(pictures: "Pictures", run: Path, steps: int | None, seed: in
     out.result.update(steps=recipe.steps, pictures=len(pictures.hw))
 
 
-def _train_facing(pictures: "Pictures", run: Path, start: Path, steps: int | None, seed: int) -> None:
+def _train_facing(pictures: "Pictures", run: Path, start: "DescriptorNet", steps: int | None, seed: int) -> None:
     """Trains the network that tells fronts from backs; see `training.facing`."""
-    from semcorr_cli.extractors.network import load_network
     from semcorr_cli.training import facing
     from semcorr_cli.training.facing import FacingTraining
+    from semcorr_cli.training.weights import write_weights
 
     out, recipe = output.current(), FacingTraining(seed=seed)
     recipe = recipe if steps is None else replace(recipe, steps=steps)
-    network = load_network(start)
     with out.bar(recipe.steps, "steps") as advance:
-        trained = facing.train(pictures, network, recipe, lambda done, off: advance(done, f"loss {off:.2f}"))
-    facing.write(trained, run / FACING, {"steps": str(recipe.steps), "seed": str(seed)})
+        trained = facing.train(pictures, start, recipe, lambda done, off: advance(done, f"loss {off:.2f}"))
+    write_weights(trained, run / FACING, {"steps": str(recipe.steps), "seed": str(seed)})
     out.made(str(run / FACING), None)
     out.result.update(steps=recipe.steps, pictures=len(pictures.hw))
 

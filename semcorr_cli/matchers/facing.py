@@ -25,16 +25,16 @@ def evidence(source: FeatureStack, target: FeatureStack, matches: Matches) -> fl
         target: what is said of the target.
         matches: in pictures of any size; their scores are the weights.
     """
-    there = _read(source, matches.source / coords.wh(matches.source_hw, matches.source))
-    here = _read(target, matches.target / coords.wh(matches.target_hw, matches.target))
+    there = _read(source, coords.pixels_to_unit(matches.source, matches.source_hw))
+    here = _read(target, coords.pixels_to_unit(matches.target, matches.target_hw))
     weight = matches.score.to(there)
     return float(((there * here).sum(dim=1) * weight).sum() / weight.sum().clamp_min(1e-6))
 
 
-def _read(stack: FeatureStack, at: Float[Tensor, "n 2"]) -> Float[Tensor, "n c"]:
-    """Reads a stack's only layer at relative positions in its picture."""
+def _read(stack: FeatureStack, unit: Float[Tensor, "n 2"]) -> Float[Tensor, "n c"]:
+    """Reads a stack's only layer at positions in [−1, 1] of its picture."""
     (layer,) = stack.layers.values()
-    grid = (2 * at - 1).to(layer.device, torch.float32)[None, None]
+    grid = unit.to(layer.device, torch.float32)[None, None]
     read = functional.grid_sample(layer[None].float(), grid, padding_mode="border", align_corners=False)
     out: Tensor = read[0, :, 0].T
     return out

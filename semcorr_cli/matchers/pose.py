@@ -129,21 +129,24 @@ class Allowed:
             poses = [turned for side in self._sides for turned in related.on_side(mirrored=side).likely(each)]
         else:
             poses = [self.drawn(turned) for turned in self.poses()]
-        turned_by = {turned: replace(turned, angle=turned.angle - self.angle) for turned in poses}
-        return sorted(poses, key=lambda turned: -related.log_probability(turned_by[turned]))[:count]
+        return sorted(poses, key=lambda turned: -self._log_probability(turned, related))[:count]
 
     def standing(self, turned: Pose, related: Relation) -> float:
         """Returns the logarithm of what a pose's agreement is weighed by, before anything was matched in it."""
         start = math.log(MIRRORED) if turned.mirrored else 0.0
         if turned.angle != self.angle or turned.scale != 1:
             start += math.log(TURNED)
-        return BELIEF * related.log_probability(replace(turned, angle=turned.angle - self.angle)) - start
+        return BELIEF * self._log_probability(turned, related) - start
 
     def contenders(self, related: Relation) -> list[Pose]:
         """Returns the likeliest poses that may turn out better than the first one, which is not among them."""
         least = self.standing(self.first, related) - math.log(WITHIN_REACH)
         likely = self.likely(related, SHORTLIST)
         return [turned for turned in likely if turned != self.first and self.standing(turned, related) >= least]
+
+    def _log_probability(self, turned: Pose, related: Relation) -> float:
+        """Returns the log-probability of a pose to draw the source in; see `likely`."""
+        return related.log_probability(replace(turned, angle=turned.angle - self.angle))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,8 @@ def chosen(found: Mapping[Pose, Evidence], related: Relation, allowed: Allowed) 
 def promising(found: Mapping[Pose, Evidence], related: Relation, allowed: Allowed) -> list[Pose]:
     """Returns the poses that are not far behind the best one."""
     worth = {turned: _worth(turned, evidence, related, allowed) for turned, evidence in found.items()}
-    return [turned for turned, value in worth.items() if value >= max(worth.values()) - math.log(PROMISING)]
+    least = max(worth.values()) - math.log(PROMISING)
+    return [turned for turned, value in worth.items() if value >= least]
 
 
 def _worth(turned: Pose, evidence: Evidence, related: Relation, allowed: Allowed) -> float:

@@ -10,6 +10,7 @@ from semcorr_cli.core import coords, resample
 from semcorr_cli.core.correspondence import Pose
 from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
+from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import facing, nearest, pose, relation, smooth, unfold
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
@@ -42,16 +43,20 @@ class Found:
     fit: SmoothFit
 
     @property
+    def trusted(self) -> Matches:
+        """The matches, with as much of their weight as agrees with the map."""
+        matches = self.cycle.matches
+        return replace(matches, score=matches.score * self.fit.trust)
+
+    @property
     def support(self) -> float:
         """Weight that agrees with the map, a row: 1 when every cell has a perfect match on the map."""
-        matches = self.cycle.matches
-        return float((matches.score * self.fit.trust).sum()) / max(len(matches), 1)
+        return float(self.trusted.score.sum()) / max(len(self.cycle.matches), 1)
 
     @property
     def agreement(self) -> float:
         """The same with every row's weight squared, so that a few clear matches count for more than many vague ones."""
-        matches = self.cycle.matches
-        return float((matches.score * self.fit.trust).square().sum()) / max(len(matches), 1)
+        return float(self.trusted.score.square().sum()) / max(len(self.cycle.matches), 1)
 
     @property
     def same_thing(self) -> bool:
@@ -194,7 +199,7 @@ class Search:
         source, target = self.looks.facing(self.source), self.looks.facing(self.target)
 
         def told(turned: Pose, found: Found) -> float:
-            matches = replace(found.cycle.matches, score=found.cycle.matches.score * found.fit.trust)
+            matches = found.trusted
             return facing.evidence(source, target, matches.mirrored_source() if turned.mirrored else matches)
 
         return told

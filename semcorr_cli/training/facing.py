@@ -7,11 +7,9 @@ right ones: things without ends come to say nothing, as nothing tells their halv
 """
 
 import copy
-import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -22,10 +20,10 @@ from semcorr_cli.errors import InputError
 from semcorr_cli.extractors.facing import STRIDE, FacingNet
 from semcorr_cli.extractors.network import STRIDE as VIEW_STRIDE
 from semcorr_cli.extractors.network import DescriptorNet
-from semcorr_cli.training import views
+from semcorr_cli.training import descent, views
+from semcorr_cli.training.groups import pairs
 from semcorr_cli.training.pictures import Pictures
 from semcorr_cli.training.views import ViewOptions, Views
-from semcorr_cli.training.weights import write_halved
 
 WHOLE = ViewOptions(
     zoom=(0.8, 1.3), turn=15, small_turn=6, stretch=0.08, shear=0.06, shift=0.06, elastic=0.015, ellipse=0,
@@ -82,8 +80,7 @@ class Groups:
 
     def __init__(self, pictures: Pictures, o: FacingTraining) -> None:
         self.options = o
-        folders = (torch.nonzero(pictures.category == c)[:, 0] for c in range(len(pictures.names)))
-        self.members = [m for c, m in enumerate(folders) if c not in pictures.loose and len(m) > 1]
+        self.members = [m for c, m in enumerate(pictures.members()) if c not in pictures.loose and len(m) > 1]
         if not self.members:
             raise InputError("ends are learnt from folders of two or more pictures that are alike")
         self.weight = torch.tensor([float(len(m)) for m in self.members]).pow(o.balance)
@@ -173,14 +170,10 @@ def train(
     network, sharpness = _begun(start, o), nn.Parameter(torch.tensor(1.0))
     average, mean_sharpness = copy.deepcopy(network).eval().requires_grad_(False), sharpness.detach().clone()
     optimiser = _optimiser(network, sharpness, o)
-    first, second = torch.triu_indices(o.members, o.members, 1)
-    shift = torch.arange(o.kinds).repeat_interleave(len(first)) * o.members
-    first, second = first.repeat(o.kinds) + shift, second.repeat(o.kinds) + shift
-    a, b = torch.cat([first, second]), torch.cat([second, first])
+    a, b = pairs(torch.arange(o.kinds).repeat_interleave(o.members))
     for step in range(o.steps):
-        rise, fall = min(1.0, (step + 1) / o.warmup), 0.51 + 0.5 * math.cos(math.pi * step / o.steps)
         for group in optimiser.param_groups:
-            group["lr"] = o.rate * group["pace"] * rise * fall
+            group["lr"] = descent.cosine(o.rate * group["pace"], step, o.steps, o.warmup)
         hw = o.sizes[int(torch.randint(len(o.sizes), (1,), generator=g))]
         seen = draw_views(pictures, groups.draw(g), hw, g)
         with torch.autocast("cpu", torch.bfloat16):
@@ -194,9 +187,7 @@ def train(
         nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], o.clip)
         optimiser.step()
         keep = min(o.average, (step + 1) / (step + 10))
-        now, mean = network.state_dict(), average.state_dict()
-        keys = [key for key, value in mean.items() if value.is_floating_point()]
-        torch._foreach_lerp_([mean[key] for key in keys], [now[key] for key in keys], 1 - keep)
+        descent.average_into(average, network, keep)
         mean_sharpness.lerp_(sharpness.detach(), 1 - keep)
         if progress is not None:
             progress(step + 1, float(off.detach()))
@@ -227,24 +218,7 @@ def _begun(start: DescriptorNet, o: FacingTraining) -> FacingNet:
 
 def _optimiser(network: FacingNet, sharpness: nn.Parameter, o: FacingTraining) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter 2019): no decay of biases, norms and the last layer."""
-    new = [*network.head.parameters(), sharpness]
     rest = [p for name, p in network.named_parameters() if p.requires_grad and not name.startswith("head.")]
-    return torch.optim.AdamW(
-        [
-            {"params": [p for p in rest if p.ndim > 1], "weight_decay": o.weight_decay, "pace": 1.0},
-            {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0, "pace": 1.0},
-            {"params": new, "weight_decay": 0.0, "pace": o.head_rate},
-        ],
-        lr=o.rate,
-        betas=(0.9, 0.98),
-    )
-
-
-def write(network: FacingNet, path: Path, about: Mapping[str, str] | None = None) -> None:
-    """Writes a network in half precision, in one move, in place of an older one.
-
-    Raises:
-        ValueError: weights that half precision cannot hold.
-        OutputError: the file cannot be written.
-    """
-    write_halved(network, path, {"network": json.dumps(asdict(network.options)), **(about or {})})
+    groups = descent.decayed(rest, o.weight_decay)
+    groups.append({"params": [*network.head.parameters(), sharpness], "weight_decay": 0.0, "pace": o.head_rate})
+    return torch.optim.AdamW(groups, lr=o.rate, betas=(0.9, 0.98))

@@ -31,12 +31,18 @@ class GroupOptions:
     loose: float = 2.0
 
 
+def pairs(group: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns all ordered pairs of different views of one group, given every view's group."""
+    first, second = ((group[:, None] == group) & ~torch.eye(len(group), dtype=torch.bool)).nonzero(as_tuple=True)
+    return first, second
+
+
 class Groups:
     """Draws groups."""
 
     def __init__(self, pictures: Pictures, o: GroupOptions) -> None:
         self.pictures, self.options = pictures, o
-        self.members = [torch.nonzero(pictures.category == c)[:, 0] for c in range(len(pictures.names))]
+        self.members = pictures.members()
         self.rendered = {
             c for c, m in enumerate(self.members) if pictures.exact is not None and int(pictures.exact.row[m[0]]) >= 0
         }

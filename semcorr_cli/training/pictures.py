@@ -59,6 +59,10 @@ class Pictures:
         """Side of a canvas."""
         return int(self.data.shape[1])
 
+    def members(self) -> list[Tensor]:
+        """Returns the numbers of the pictures of each folder."""
+        return [torch.nonzero(self.category == c)[:, 0] for c in range(len(self.names))]
+
     def fetch(self, index: Tensor) -> Tensor:
         """Returns canvases (b, 3, side, side) in [0, 1]."""
         return torch.from_numpy(self.data[index.numpy()]).permute(0, 3, 1, 2).float().div_(255)

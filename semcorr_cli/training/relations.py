@@ -19,7 +19,7 @@ from torch.nn import functional
 from semcorr_cli.errors import InputError
 from semcorr_cli.extractors.network import STRIDE, DescriptorNet
 from semcorr_cli.matchers.relation import ANGLES, OCTAVES, STEP, RelationNet, RelationOptions, squares
-from semcorr_cli.training import views
+from semcorr_cli.training import descent, views
 from semcorr_cli.training.pictures import Pictures
 from semcorr_cli.training.views import ViewOptions
 from semcorr_cli.training.weights import write_halved
@@ -274,9 +274,8 @@ def train(
     network, pairs = RelationNet(o.network), Pairs(described, loose, o)
     optimiser = torch.optim.AdamW(network.parameters(), o.rate, weight_decay=o.weight_decay)
     for step in range(o.steps):
-        rise, fall = min(1.0, (step + 1) / o.warmup), 0.51 + 0.5 * math.cos(math.pi * step / o.steps)
         for group in optimiser.param_groups:
-            group["lr"] = o.rate * rise * fall
+            group["lr"] = descent.cosine(o.rate, step, o.steps, o.warmup)
         network.train()
         with torch.autocast("cpu", torch.bfloat16):
             off = loss(network, described, pairs.draw(g))

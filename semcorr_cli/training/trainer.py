@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semcorr_cli.extractors.network import DescriptorNet
-from semcorr_cli.training import objective, renders, state, views
-from semcorr_cli.training.groups import VIEWS, Groups
+from semcorr_cli.training import descent, objective, renders, state, views
+from semcorr_cli.training.groups import VIEWS, Groups, pairs
 from semcorr_cli.training.objective import Targets
 from semcorr_cli.training.options import TrainOptions
 from semcorr_cli.training.pictures import Pictures
@@ -126,7 +126,7 @@ class Trainer:
     def _targets(self, index: Tensor, group: Tensor, seen: Views, queries: Tensor) -> tuple[Targets, Tensor, float]:
         """Returns what is known of all pairs of views in groups, which are of one picture, and how well others fit."""
         o = self.options
-        a, b = ((group[:, None] == group) & ~torch.eye(len(group), dtype=torch.bool)).nonzero(as_tuple=True)
+        a, b = pairs(group)
         same = index[a] == index[b]
         alike = (self.pictures.category[index[a]] == self.pictures.category[index[b]]) & ~self.loose[index[a]]
         stray = ~same & ~alike
@@ -167,9 +167,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), o.clip)
         self.optimiser.step()
         keep = min(o.average, (self.step + 1) / (self.step + 20))
-        mean, now = self.average.state_dict(), self.network.state_dict()
-        keys = [key for key, value in mean.items() if value.is_floating_point()]
-        torch._foreach_lerp_([mean[key] for key in keys], [now[key] for key in keys], 1 - keep)
+        descent.average_into(self.average, self.network, keep)
         self.step += 1
         return norm.item()
 
@@ -227,11 +225,6 @@ def _network(o: TrainOptions, classes: int, start: DescriptorNet | None) -> Desc
 
 def _optimiser(network: DescriptorNet, sharpness: nn.Parameter, o: TrainOptions) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter 2019): no decay of biases and norms; the temperature learns three times as fast."""
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": kernels, "weight_decay": o.weight_decay, "pace": 1.0},
-        {"params": others, "weight_decay": 0.0, "pace": 1.0},
-        {"params": [sharpness], "weight_decay": 0.0, "pace": 3.0},
-    ]
+    groups = descent.decayed(network.parameters(), o.weight_decay)
+    groups.append({"params": [sharpness], "weight_decay": 0.0, "pace": 3.0})
     return torch.optim.AdamW(groups, lr=o.stages[0].rate, betas=(0.9, 0.98), fused=True)

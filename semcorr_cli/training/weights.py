@@ -9,14 +9,14 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from semcorr_cli.extractors.network import DescriptorNet
+from semcorr_cli.extractors.network import Trunk
 from semcorr_cli.io import atomic
 
 LEFT_OUT = ("classify.", "num_batches_tracked")
 """Parts of names of tensors that only training needs."""
 
 
-def write_weights(network: DescriptorNet, path: Path, about: Mapping[str, str] | None = None) -> None:
+def write_weights(network: Trunk, path: Path, about: Mapping[str, str] | None = None) -> None:
     """Writes a network in one move, in place of an older one.
 
     Args:

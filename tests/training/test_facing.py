@@ -15,6 +15,7 @@ from semcorr_cli.training import facing
 from semcorr_cli.training.facing import FacingTraining, Groups
 from semcorr_cli.training.pictures import read_folder
 from semcorr_cli.training.views import STRIDE, Views
+from semcorr_cli.training.weights import write_weights
 from tests.training.conftest import SMALL
 
 RECIPE = FacingTraining(steps=12, kinds=2, members=3, sizes=((64, 64), (64, 96)), dim=4, warmup=2)
@@ -124,7 +125,7 @@ def test_a_step_begins_where_the_descriptors_network_is(pictures, start):
 def test_what_is_written_is_read_again_and_describes(pictures, start, tmp_path):
     network = facing.train(pictures, start, replace(RECIPE, steps=2))
     path = tmp_path / "facing.safetensors"
-    facing.write(network, path, {"steps": "2"})
+    write_weights(network, path, {"steps": "2"})
     found = load_trunk(path, FacingNet)
     assert found.options == network.options
     image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
