@@ -28,6 +28,9 @@ def field_as_json(field: "Correspondence") -> dict[str, Any]:
             "consistency": round(signs.consistency, 4),
             "swapped": round(signs.swapped, 4),
             "kin": round(signs.kin, 4),
+            "first_inliers": round(signs.first_inliers, 4),
+            "likeness": round(signs.likeness, 4),
+            "facing": round(signs.facing, 4),
         },
         "pose": {"mirrored": field.pose.mirrored, "angle": field.pose.angle, "scale": field.pose.scale},
     }

@@ -36,6 +36,10 @@ class Signs:
             and right of a symmetric thing taken for each other.
         kin: estimated chance that the pictures show one kind of thing, told from a look at them rather than from the
             matches; of two that do, in poses or lights that hide it, too, it may be small.
+        first_inliers: the inlier rate of the first look's matches, made before the pictures were aligned.
+        likeness: mean cosine similarity of the built-in descriptors of the aligned pictures where matches agree.
+        facing: chance that like ends were joined, fronts with fronts, rather than by the matches of the other side;
+            1 where no pose of the other side came into question.
     """
 
     cycle_rate: float
@@ -48,6 +52,9 @@ class Signs:
     consistency: float
     swapped: float
     kin: float
+    first_inliers: float
+    likeness: float
+    facing: float
 
 
 @dataclass(frozen=True, slots=True)

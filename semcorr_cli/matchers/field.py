@@ -40,13 +40,13 @@ def correspond(source: Image, target: Image, looks: Looks, options: FieldOptions
     """
     small_s = resample.shrink(source, options.side)
     small_t = resample.shrink(target, options.side)
-    sought = Search(looks, options, small_s, small_t, seed).run()
-    return _finished(sought, source.hw, target.hw, options.calibration, seed)
+    search = Search(looks, options, small_s, small_t, seed)
+    return _finished(search, search.run(), source.hw, target.hw)
 
 
-def _finished(sought: Sought, source_hw: Hw, target_hw: Hw, calibration: str, seed: int) -> Correspondence:
+def _finished(search: Search, sought: Sought, source_hw: Hw, target_hw: Hw) -> Correspondence:
     """Fits both directions at full size, drops outliers, and judges."""
-    found, turned = sought.found, sought.pose
+    found, turned, seed = sought.found, sought.pose, search.seed
     there = found.fit.resized(source_hw, target_hw)
     matches = there.matches
     back = smooth.fit(matches.reversed(), there.options, torch.Generator().manual_seed(seed))
@@ -57,7 +57,7 @@ def _finished(sought: Sought, source_hw: Hw, target_hw: Hw, calibration: str, se
     kept = trusted[trusted.score >= smooth.MIN_SCORE].best(len(trusted))
     signs = Signs(
         cycle_rate=found.cycle.cycle_rate,
-        inlier_rate=1 - found.fit.cost,
+        inlier_rate=found.inlier_rate,
         support=found.support,
         coverage=float((warp.confidence >= 0.5).float().mean()),
         fold_share=max(flat_there.fold_share, flat_back.fold_share),
@@ -66,8 +66,12 @@ def _finished(sought: Sought, source_hw: Hw, target_hw: Hw, calibration: str, se
         consistency=_consistency(warp, forward),
         swapped=smooth.mirrored_share(there, torch.Generator().manual_seed(seed)),
         kin=sought.related.kin,
+        first_inliers=sought.first.inlier_rate,
+        likeness=search.likeness(sought, flat_there.warp),
+        facing=sought.facing,
     )
-    found_so = Correspondence(kept, warp, forward, verdict.judge(signs, calibration), replace(turned, mirrored=False))
+    quality = verdict.judge(signs, search.options.calibration)
+    found_so = Correspondence(kept, warp, forward, quality, replace(turned, mirrored=False))
     return found_so.source_mirrored() if turned.mirrored else found_so
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from semcorr_cli.core import coords, similarity
 from semcorr_cli.core.features import FeatureMap
 from semcorr_cli.core.matches import Matches
+from semcorr_cli.core.similarity import NearestNeighbours
 
 CYCLE_SIGMA = 2.0
 """Cells of cycle error at which a match's weight has fallen to e^-½."""
@@ -60,8 +61,8 @@ def match(source: FeatureMap, target: FeatureMap, options: NearestOptions | None
         none = torch.zeros(0, 2)
         return CycleMatches(Matches(none, none, none[:, 0], source.image_hw, target.image_hw), 0.0)
     found = similarity.nearest_both_ways(flat_s, flat_t)
-    there = _one_way(source, target, flat_s, (cells_s, cells_t), found.forward, found.backward, options)
-    back = _one_way(target, source, flat_t, (cells_t, cells_s), found.backward, found.forward, options)
+    there = _one_way(source, target, flat_s, (cells_s, cells_t), found, options)
+    back = _one_way(target, source, flat_t, (cells_t, cells_s), found.reversed(), options)
     score = torch.cat([there.decay * found.forward_similarity, back.decay * found.backward_similarity])
     matches = Matches(
         torch.cat([there.start, back.end]).cpu(),
@@ -89,20 +90,20 @@ def _one_way(
     there: FeatureMap,
     queries: Float[Tensor, "k c"],
     cells: tuple[Int[Tensor, " k"], Int[Tensor, " l"]],
-    go: Int[Tensor, " k"],
-    back: Int[Tensor, " l"],
+    found: NearestNeighbours,
     options: NearestOptions,
 ) -> _OneWay:
-    start, end = here.centres()[cells[0]], there.centres()[cells[1]][go]
-    cycle = (start[back[go]] - start).norm(dim=-1) / here.cell
+    start, end = here.centres()[cells[0]], there.centres()[cells[1]][found.forward]
+    cycle = (start[found.backward[found.forward]] - start).norm(dim=-1) / here.cell
     decay = torch.exp(-0.5 * (cycle / CYCLE_SIGMA) ** 2)
     near = decay >= options.min_decay
     if options.window > 0 and bool(near.any()):
         soft = similarity.soft_positions(
             queries[near],
             there.data,
-            cells[1][go][near],
+            cells[1][found.forward][near],
             region=there.region,
+            known=None if found.matrix is None else (found.matrix, near.nonzero()[:, 0]),
             window=options.window,
             temperature=options.temperature,
         )

@@ -35,16 +35,16 @@ SHORTLIST = 2
 CLEAR_AGREEMENT = 0.3
 """Agreement of the untouched pictures from which no other pose is tried."""
 
-WITHIN_REACH = 4.5
+WITHIN_REACH = 5.25
 """How many times more agreement than the untouched picture a pose must be able to do with, to be tried at all."""
 
 BELIEF = 1.25
 """Power of a pose's probability by which its agreement is weighed."""
 
-FACING = 0.4
+FACING = 0.6
 """Power by which it is weighed by the likelihood that its matches join like ends of things."""
 
-MIRRORED = 1.7
+MIRRORED = 2.0
 """How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""
 
 TURNED = 1.35
@@ -178,6 +178,20 @@ def promising(found: Mapping[Pose, Evidence], related: Relation, allowed: Allowe
     worth = {turned: _worth(turned, evidence, related, allowed) for turned, evidence in found.items()}
     least = max(worth.values()) - math.log(PROMISING)
     return [turned for turned, value in worth.items() if value >= least]
+
+
+def faced(best: Pose, weighed: Mapping[Pose, Evidence]) -> float:
+    """Returns the chance that a pose joins like ends of things, if either it does or one of the other side.
+
+    Args:
+        best: the pose.
+        weighed: what speaks for the poses that were matched.
+
+    Returns:
+        1 where none of the other side was matched.
+    """
+    others = [evidence.facing for turned, evidence in weighed.items() if turned.mirrored != best.mirrored]
+    return (1 + math.tanh(FACING * (weighed[best].facing - max(others)) / 2)) / 2 if others else 1.0
 
 
 def _worth(turned: Pose, evidence: Evidence, related: Relation, allowed: Allowed) -> float:

@@ -1,6 +1,6 @@
 """The steps of a correspondence field that look at pictures: which pose, which matches, which map."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -49,6 +49,11 @@ class Found:
         return replace(matches, score=matches.score * self.fit.trust)
 
     @property
+    def inlier_rate(self) -> float:
+        """Share of the matches' weight that agrees with the map."""
+        return 1 - self.fit.cost
+
+    @property
     def support(self) -> float:
         """Weight that agrees with the map, a row: 1 when every cell has a perfect match on the map."""
         return float(self.trusted.score.sum()) / max(len(self.cycle.matches), 1)
@@ -61,8 +66,7 @@ class Found:
     @property
     def same_thing(self) -> bool:
         """The pictures show the very same thing, not two of a kind."""
-        inliers = 1 - self.fit.cost
-        return self.support >= SAME_SUPPORT or (self.support >= SAME_SUPPORT / 2 and inliers >= SAME_INLIERS)
+        return self.support >= SAME_SUPPORT or (self.support >= SAME_SUPPORT / 2 and self.inlier_rate >= SAME_INLIERS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,12 +113,31 @@ class Sought:
 
     Attributes:
         pose: in which the source looks like the target.
+        first: what the first look found in that pose.
         found: matches and map.
         related: what the source is to the target, at a glance.
+        facing: chance that like ends were joined; see `pose.faced`.
     """
 
     pose: Pose
+    first: Found
     found: Found
+    related: Relation
+    facing: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """The pose that was chosen.
+
+    Attributes:
+        posed: what was found in it.
+        weighed: what spoke for each of the poses that were matched.
+        related: what the source is to the target, at a glance.
+    """
+
+    posed: Posed
+    weighed: Mapping[Pose, Evidence]
     related: Relation
 
 
@@ -146,10 +169,12 @@ class Search:
         if self.looks.fine is None:
             return self._with_dear_looks()
         fine, described = self.looks.fine, self.looks.fine.describe(self.target)
-        best, related = self._posed_best(fine, described)
+        choice = self._posed_best(fine, described)
+        best = choice.posed
         if best.aligned.cells > GLANCE:
             best = replace(best, second=self._found(best.aligned, self.options.second, held=True))
-        return Sought(best.pose, self._closer(best, fine, described), related)
+        found, sure = self._closer(best, fine, described), pose.faced(best.pose, choice.weighed)
+        return Sought(best.pose, best.first, found, choice.related, sure)
 
     def _with_dear_looks(self) -> Sought:
         """Looks once at the picture as it is, and at it in its likeliest pose."""
@@ -162,9 +187,28 @@ class Search:
         ends = self._ends()
         weighed = {turned: Evidence(entry.support, ends(turned, entry)) for turned, entry in found.items()}
         best = pose.chosen(weighed, related, self.allowed)
-        return Sought(best, found[best], related)
+        return Sought(best, found[best], found[best], related, pose.faced(best, weighed))
 
-    def _posed_best(self, fine: Look, finely: FeatureStack) -> tuple[Posed, Relation]:
+    def likeness(self, sought: Sought, through: Warp) -> float:
+        """Looks once more, at the pictures as they are aligned in the end, whatever extractor matched them.
+
+        Args:
+            sought: what `run` came to.
+            through: the warp made of it, of pictures of any sizes.
+
+        Returns:
+            The mean cosine similarity of the built-in descriptors at matches, by how much these count.
+        """
+        look, matches = self.looks.posing, sought.found.trusted
+        aligned = resample.draw(
+            self._side(sought.pose), through.resized(self.source.hw, self.target.hw), mode="bilinear"
+        )
+        source, target = look.compare(look.describe(aligned), look.describe(self.target))
+        at = matches.target.to(target.data.device)
+        cosines = (source.at(at) * target.at(at)).sum(dim=-1).cpu()
+        return float((cosines * matches.score).sum() / matches.score.sum().clamp_min(1e-6))
+
+    def _posed_best(self, fine: Look, finely: FeatureStack) -> Choice:
         """Returns the pose in which aligned pictures agree best, with what was found in it."""
         o, looks, allowed = self.options, self.looks, self.allowed
         described = looks.coarse.describe(self.target)
@@ -179,18 +223,16 @@ class Search:
         untouched = again(allowed.first, once(allowed.first))
         is_clear = untouched.agreement >= pose.CLEAR_AGREEMENT
         related = self._related(is_clear=is_clear)
-        if is_clear:
-            return untouched, related
-        seen = {turned: once(turned) for turned in allowed.contenders(related)}
+        seen = {} if is_clear else {turned: once(turned) for turned in allowed.contenders(related)}
         if not seen:
-            return untouched, related
+            return Choice(untouched, {}, related)
         ends, seen = self._ends(), {allowed.first: untouched.first} | seen
-        weighed = {turned: Evidence(found.agreement, ends(turned, found)) for turned, found in seen.items()}
+        once_weighed = {turned: Evidence(found.agreement, ends(turned, found)) for turned, found in seen.items()}
         posed = {allowed.first: untouched}
-        for turned in pose.promising(weighed, related, allowed):
+        for turned in pose.promising(once_weighed, related, allowed):
             posed[turned] = posed.get(turned) or again(turned, seen[turned])
         weighed = {turned: Evidence(entry.agreement, ends(turned, entry.found)) for turned, entry in posed.items()}
-        return posed[pose.chosen(weighed, related, allowed)], related
+        return Choice(posed[pose.chosen(weighed, related, allowed)], once_weighed | weighed, related)
 
     def _ends(self) -> Callable[[Pose, Found], float]:
         """Returns what tells how surely matches that were found in a pose join like ends of things."""

@@ -26,6 +26,9 @@ WORDS = {
     "consistency": "the maps of the two directions contradict each other",
     "unswapped": "left and right may have been taken for each other",
     "kin": "the pictures may not show the same kind of thing",
+    "first_inliers": "the first matches did not agree on one smooth map",
+    "likeness": "matched places do not look like the same parts",
+    "facing": "fronts and backs may have been taken for each other",
 }
 """What a low value of each sign says in words, in the order in which reasons are given."""
 
@@ -88,6 +91,9 @@ def values_of(signs: Signs) -> dict[str, float]:
         "consistency": signs.consistency,
         "unswapped": 1 - signs.swapped,
         "kin": signs.kin,
+        "first_inliers": signs.first_inliers,
+        "likeness": signs.likeness,
+        "facing": signs.facing,
     }
 
 

@@ -22,12 +22,13 @@ from semcorr_cli.core import coords, metrics, resample
 from semcorr_cli.core.correspondence import Correspondence, Pose
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
-from semcorr_cli.core.quality import Quality, Signs, Verdict
+from semcorr_cli.core.quality import Quality, Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.effects.style import color
 from semcorr_cli.effects.style.options import Reach, StyleOptions
 from semcorr_cli.io import images
 from tests.benchmarks.known_warps import random_warp
+from tests.specimens import all_signs
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 DEFAULT = ("fox", "beetle", "tabby", "delft", "zebra", "pickup")
@@ -113,7 +114,7 @@ def corrupted(there: Warp, back: Warp, jitter: float, outliers: float, generator
         torch.cat([centres, rows[1][0]]), torch.cat([rows[0][0], centres]), torch.cat([rows[0][1], rows[1][1]]), hw, hw
     )
     rate = float(sum(rates) / 2)
-    quality = Quality(Verdict.GOOD, 1.0, (), Signs(rate, rate, rate, rate, 0.0, len(matches), rate, rate, 0.0, rate))
+    quality = Quality(Verdict.GOOD, 1.0, (), all_signs(rate, len(matches)))
     return Correspondence(matches, back, there, quality, Pose())
 
 

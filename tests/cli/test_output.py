@@ -35,8 +35,8 @@ def test_the_envelope_has_its_keys(semcorr, pictures, tmp_path):
     assert envelope["run"]["cached"] == [False, False]
     assert sorted(envelope["result"]) == ["matches", "pose", "quality"]
     quality = ["agreement", "consistency", "coverage", "cycle_rate", "fold_share", "inlier_rate", "kin", "matches"]
-    quality += ["probability", "reasons", "support", "swapped", "verdict"]
-    assert sorted(envelope["result"]["quality"]) == quality
+    quality += ["facing", "first_inliers", "likeness", "probability", "reasons", "support", "swapped", "verdict"]
+    assert sorted(envelope["result"]["quality"]) == sorted(quality)
     assert envelope["result"]["quality"]["matches"] == len(envelope["result"]["matches"])
 
 

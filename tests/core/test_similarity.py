@@ -9,19 +9,21 @@ def unit(n: int, c: int, seed: int) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.randn(n, c, generator=generator), dim=-1)
 
 
-def test_nearest_both_ways_equals_the_full_matrix(monkeypatch: object) -> None:
+@pytest.mark.parametrize("chunk", [7, 64, 1000])
+@pytest.mark.parametrize("kept", [150 * 90, 150 * 90 - 1])
+def test_nearest_both_ways_equals_the_full_matrix(chunk: int, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similarity, "CHUNK", chunk)
+    monkeypatch.setattr(similarity, "KEPT", kept)
     source, target = unit(150, 16, 0), unit(90, 16, 1)
     full = source @ target.T
-    original = similarity.CHUNK
-    try:
-        for similarity.CHUNK in (7, 64, 1000):
-            found = similarity.nearest_both_ways(source, target)
-            assert torch.equal(found.forward, full.argmax(dim=1))
-            assert torch.equal(found.backward, full.argmax(dim=0))
-            assert torch.allclose(found.forward_similarity, full.max(dim=1).values, atol=1e-6)
-            assert torch.allclose(found.backward_similarity, full.max(dim=0).values, atol=1e-6)
-    finally:
-        similarity.CHUNK = original
+    found = similarity.nearest_both_ways(source, target)
+    for one, matrix in ((found, full), (found.reversed(), full.T)):
+        assert torch.equal(one.forward, matrix.argmax(dim=1))
+        assert torch.equal(one.backward, matrix.argmax(dim=0))
+        assert torch.allclose(one.forward_similarity, matrix.max(dim=1).values, atol=1e-6)
+        assert torch.allclose(one.backward_similarity, matrix.max(dim=0).values, atol=1e-6)
+        assert (one.matrix is None) == (kept < matrix.numel())
+        assert one.matrix is None or torch.allclose(one.matrix, matrix, atol=1e-6)
 
 
 def test_window_soft_argmax_golden_value() -> None:
@@ -59,8 +61,19 @@ def test_soft_positions_are_those_of_all_similarities(
     maps = (queries @ grid.flatten(1)).reshape(-1, 12, 9)
     for cells, known in ((None, maps), (region, maps.masked_fill(~region, -torch.inf))):
         peaks = known.flatten(1).argmax(dim=1)
+        expected = similarity.window_soft_argmax(known, window=window)
         found = similarity.soft_positions(queries, grid, peaks, region=cells, window=window)
-        assert torch.allclose(found, similarity.window_soft_argmax(known, window=window), atol=1e-5)
+        assert torch.allclose(found, expected, atol=1e-5)
+        columns = maps.flatten(1) if cells is None else maps.flatten(1)[:, cells.flatten()]
+        found = similarity.soft_positions(
+            queries, grid, peaks, region=cells, known=(columns, torch.arange(20)), window=window
+        )
+        assert torch.allclose(found, expected, atol=1e-5)
+        some = torch.tensor([17, 3, 4])
+        found = similarity.soft_positions(
+            queries[some], grid, peaks[some], region=cells, known=(columns, some), window=window
+        )
+        assert torch.allclose(found, expected[some], atol=1e-5)
     assert similarity.soft_positions(queries[:0], grid, torch.zeros(0, dtype=torch.long)).shape == (0, 2)
 
 

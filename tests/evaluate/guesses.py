@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semcorr_cli.core.quality import Quality, Signs, Verdict
+from semcorr_cli.core.quality import Quality, Verdict
 from semcorr_cli.datasets import TruePair
 from semcorr_cli.evaluate import Protocol, Scored
+from tests.specimens import all_signs
 
 CATEGORIES = ("cat", "dog", "dog", "cat", "cow", "cat", "cow")
 POINTS = (5, 1, 12, 30, 8, 2, 17)
@@ -16,7 +17,7 @@ HWS = ((150, 130), (97, 211), (120, 120), (375, 500), (200, 64), (90, 91), (333,
 
 
 def called(verdict: Verdict, probability: float) -> Quality:
-    return Quality(verdict, probability, (), Signs(1.0, 1.0, 1.0, 1.0, 0.0, 9, 1.0, 1.0, 0.0, 1.0))
+    return Quality(verdict, probability, (), all_signs(1.0, 9))
 
 
 def scored(

@@ -11,11 +11,10 @@ import torch
 from semcorr_cli.core import coords
 from semcorr_cli.core.correspondence import Correspondence, Pose
 from semcorr_cli.core.matches import Matches
-from semcorr_cli.core.quality import Quality, Signs, Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.errors import InputError, UsageError
 from semcorr_cli.io import warps
-from tests.specimens import correspondence, shifted
+from tests.specimens import correspondence, quality, shifted
 
 HW = (30, 40)
 INSIDE = [(0.0, 0.0), (12.5, 7.25), (39.0, 29.0)]
@@ -50,8 +49,7 @@ def field(source_hw: tuple[int, int] = HW, target_hw: tuple[int, int] = HW, shif
     source = torch.tensor([[0.5, 0.5], [10.25, 20.5]])
     target = torch.tensor([[1.5, 2.5], [13.0, 7.123456]])
     matches = Matches(source, target, torch.tensor([1.0, 0.25]), source_hw, target_hw)
-    quality = Quality(Verdict.GOOD, 1.0, (), Signs(1.0, 1.0, 1.0, 1.0, 0.0, 2, 1.0, 1.0, 0.0, 1.0))
-    return Correspondence(matches, warp, Warp.identity(target_hw, source_hw), quality, Pose())
+    return Correspondence(matches, warp, Warp.identity(target_hw, source_hw), quality(2), Pose())
 
 
 def encoded(suffix: str, correspondence: Correspondence, result: dict[str, object] | None = None) -> bytes:

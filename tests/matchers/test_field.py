@@ -101,6 +101,15 @@ def test_a_shift_is_recovered_both_ways() -> None:
     well_formed(there, *parts())
 
 
+def test_the_same_thing_looks_alike_where_it_is_aligned_mirrored_or_not() -> None:
+    other = session(passes=2, flip="never").correspond(whole(), picture(PART, 5)).quality.signs
+    for found in (there_and_back()[0], turned_over()):
+        assert found.quality.signs.likeness > 0.9
+        assert found.quality.signs.likeness > other.likeness + 0.1
+        assert found.quality.signs.first_inliers > other.first_inliers
+    assert other.facing == 1
+
+
 def test_matches_lie_on_the_map() -> None:
     there, _ = there_and_back()
     distance = (there.warp.at(there.matches.target) - there.matches.source).norm(dim=-1)

@@ -97,6 +97,14 @@ def test_matches_that_join_like_ends_make_up_for_less_agreement() -> None:
         assert pose.chosen(found, even, Allowed()) == best
 
 
+def test_ends_speak_for_a_pose_only_beside_one_of_the_other_side() -> None:
+    weighed = {STILL: Evidence(0.3, 2.0), Pose(angle=45): Evidence(0.3, 9.0), MIRRORED: Evidence(0.1, 1.0)}
+    assert pose.faced(STILL, weighed) == pytest.approx(1 / (1 + math.exp(-pose.FACING)))
+    assert pose.faced(MIRRORED, weighed) == pytest.approx(1 / (1 + math.exp(8 * pose.FACING)))
+    assert pose.faced(STILL, {STILL: Evidence(0.3, -5.0)}) == pose.faced(STILL, {}) == 1
+    assert pose.faced(STILL, {STILL: Evidence(0.3, 9e9), MIRRORED: Evidence(0.3, -9e9)}) == 1
+
+
 def test_what_is_not_far_behind_is_promising() -> None:
     even = related((False, 0, 0.5), (True, 0, 0.5))
     level = 0.1 * pose.MIRRORED

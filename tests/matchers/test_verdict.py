@@ -6,6 +6,7 @@ from semcorr_cli import extractors
 from semcorr_cli.core.quality import Signs, Verdict
 from semcorr_cli.matchers import verdict
 from semcorr_cli.matchers.verdict import Calibration
+from tests.specimens import all_signs
 
 FIGURES = Calibration(
     bias=-3.0,
@@ -16,9 +17,14 @@ FIGURES = Calibration(
 )
 """Figures by hand: probability ½ where the signs are 0.4 on average."""
 
-BEST = Signs(1.0, 1.0, 1.0, 1.0, 0.0, 500, 1.0, 1.0, 0.0, 1.0)
-WORST = Signs(0.0, 0.0, 0.0, 0.0, 1.0, 500, 0.0, 0.0, 1.0, 0.0)
-MIDDLING = Signs(0.4, 0.4, 0.16, 0.4, 0.36, 500, 0.16, 0.4, 0.6, 0.4)
+
+def good_by(share: float) -> Signs:
+    """Returns signs that are all as good as said, as the regression takes them."""
+    roots = {"support": share**2, "agreement": share**2}
+    return replace(all_signs(share, 500), **roots, fold_share=(1 - share) ** 2, swapped=1 - share)
+
+
+BEST, WORST, MIDDLING = good_by(1), good_by(0), good_by(0.4)
 
 NAMES = [name for name in extractors.names() if verdict.is_calibrated(name)]
 
@@ -42,6 +48,9 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         {"consistency": 0.6},
         {"swapped": 0.1},
         {"kin": 0.6},
+        {"first_inliers": 0.6},
+        {"likeness": 0.6},
+        {"facing": 0.6},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -54,9 +63,7 @@ def test_probability_rises_with_each_sign(better: dict[str, float]) -> None:
 @pytest.mark.usefixtures("by_hand")
 def test_thresholds_part_good_uncertain_and_poor() -> None:
     def of(share: float) -> Verdict:
-        low = 1 - share
-        signs = Signs(share, share, share**2, share, low**2, 9, share**2, share, low, share)
-        return verdict.judge(signs, "any").verdict
+        return verdict.judge(good_by(share), "any").verdict
 
     assert [of(share) for share in (0.0, 0.25, 0.35, 0.45, 0.55, 1.0)] == [
         Verdict.POOR,
@@ -93,7 +100,7 @@ def test_no_matches_are_poor_whatever_the_other_signs_say(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
 def test_whatever_is_not_good_has_reasons_in_words(name: str, share: float) -> None:
-    found = verdict.judge(Signs(share, share, share, share, 1 - share, 9, share, share, 1 - share, share), name)
+    found = verdict.judge(replace(all_signs(share, 9), fold_share=1 - share, swapped=1 - share), name)
     assert 0 <= found.probability <= 1
     assert (found.verdict is Verdict.GOOD) == (found.reasons == ())
     for reason in found.reasons:

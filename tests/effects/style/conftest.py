@@ -7,9 +7,9 @@ import torch
 from semcorr_cli.core import coords
 from semcorr_cli.core.correspondence import Correspondence
 from semcorr_cli.core.matches import Matches
-from semcorr_cli.core.quality import Quality, Signs, Verdict
+from semcorr_cli.core.quality import Quality, Verdict
 from semcorr_cli.core.warp import Warp
-from tests.specimens import correspondence
+from tests.specimens import all_signs, correspondence
 
 Hw = tuple[int, int]
 
@@ -24,16 +24,5 @@ def straight(source_hw: Hw, target_hw: Hw, *, grid: Hw = (30, 30), probability: 
 def judged(field: Correspondence, probability: float) -> Correspondence:
     """Returns the correspondence with another probability of being right."""
     verdict = Verdict.GOOD if probability > 0.5 else Verdict.UNCERTAIN if probability > 0.25 else Verdict.POOR
-    signs = Signs(
-        probability,
-        probability,
-        probability,
-        probability,
-        0.0,
-        len(field.matches),
-        probability,
-        probability,
-        0.0,
-        probability,
-    )
+    signs = all_signs(probability, len(field.matches))
     return replace(field, quality=Quality(verdict, probability, (), signs))
