@@ -32,7 +32,12 @@ def field_as_json(field: "Correspondence") -> dict[str, Any]:
             "likeness": round(signs.likeness, 4),
             "facing": round(signs.facing, 4),
         },
-        "pose": {"mirrored": field.pose.mirrored, "angle": field.pose.angle, "scale": field.pose.scale},
+        "pose": {
+            "mirrored": field.pose.mirrored,
+            "angle": field.pose.angle,
+            "scale": field.pose.scale,
+            "shift": list(field.pose.shift),
+        },
     }
 
 
@@ -50,7 +55,8 @@ def report(field: "Correspondence", options: PairOptions, *, is_morph: bool = Fa
     if pose.mirrored and not is_morph:
         out.say("the source is mirrored: it matches better so (--flip never keeps it as it is)")
     if not pose.still:
-        out.note(f"the source was turned by {pose.angle:g}° and scaled by {pose.scale:g} before matching")
+        moved = " and moved" if pose.moved else ""
+        out.note(f"the source was turned by {pose.angle:g}° and scaled by {pose.scale:g}{moved} before matching")
     reasons = f" ({'; '.join(quality.reasons)})" if quality.reasons else ""
     line = f"quality: {quality.verdict.value}{reasons}"
     if quality.signs.matches == 0:

@@ -15,16 +15,23 @@ class Pose:
         mirrored: left and right change sides, first.
         angle: rotation about the middle in degrees, counter-clockwise as seen.
         scale: enlargement about the middle.
+        shift: how far it is moved right and down then, in longer sides, when it is laid over the target's frame.
     """
 
     mirrored: bool = False
     angle: float = 0.0
     scale: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def moved(self) -> bool:
+        """Laid elsewhere than in the middle."""
+        return self.shift != (0.0, 0.0)
 
     @property
     def still(self) -> bool:
-        """Neither rotated nor scaled."""
-        return self.angle == 0 and self.scale == 1
+        """Neither rotated nor scaled nor moved."""
+        return self.angle == 0 and self.scale == 1 and not self.moved
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,10 @@
 """Which way the source must be turned before it looks like the target.
 
 Descriptors are not invariant to mirroring, nor those of most extractors to rotation and scale. Which poses are likely
-is told from a cheap look at both pictures (`matchers.relation`); the likeliest are matched with the target, and matched
-again through the maps that were found, with the finest descriptors there are. What is likely, agrees best and joins
-like ends of things (`matchers.facing`) then wins.
+is told from a cheap look at both pictures (`matchers.relation`), and so is where each would have the source lie in the
+target's frame (`matchers.placing`); the likeliest are matched with the target, and matched again through the maps that
+were found, with the finest descriptors there are. What is likely, agrees best and joins like ends of things
+(`matchers.facing`) then wins.
 """
 
 import math
@@ -48,24 +49,31 @@ MIRRORED = 2.0
 """How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""
 
 TURNED = 1.35
-"""How many times more one that is turned or scaled needs: photographs are upright more often than not."""
+"""How many times more one that is turned, scaled or moved needs: photographs are upright more often than not."""
 
 PROMISING = 1.5
 """How many times more agreement than it the best pose may have at the first look for a pose to be given a second."""
 
 
-def turn_warp(turned: Pose, hw: Hw) -> Warp:
-    """Returns the warp that draws a picture rotated and scaled about its middle.
+def turn_warp(turned: Pose, hw: Hw, frame: Hw | None = None) -> Warp:
+    """Returns the warp that draws a picture rotated and scaled about its middle, and moved.
 
     The canvas is as large as the picture; for turns by more than 45° from upright it is as large as the picture on its
-    side.
+    side. Where it is moved, the canvas has the picture's longer side and the shape of the frame.
+
+    Args:
+        turned: the pose; whether it is mirrored is ignored.
+        hw: size of the picture.
+        frame: size of a picture that a moved one is laid over.
     """
     angle = math.radians(turned.angle)
     cosine, sine = math.cos(angle) / turned.scale, math.sin(angle) / turned.scale
     linear = torch.tensor([[cosine, sine], [-sine, cosine]])
     canvas = (hw[1], hw[0]) if abs(math.sin(angle)) > math.sqrt(0.5) + 1e-6 else hw
+    if turned.moved and frame is not None:
+        canvas = (max(1, round(frame[0] * max(hw) / max(frame))), max(1, round(frame[1] * max(hw) / max(frame))))
     middle = torch.tensor([hw[1] / 2, hw[0] / 2])
-    seen = torch.tensor([canvas[1] / 2, canvas[0] / 2])
+    seen = torch.tensor([canvas[1] / 2, canvas[0] / 2]) + torch.tensor(turned.shift) * max(hw)
 
     def field(xy: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         return (xy - seen) @ linear + middle
@@ -134,7 +142,7 @@ class Allowed:
     def standing(self, turned: Pose, related: Relation) -> float:
         """Returns the logarithm of what a pose's agreement is weighed by, before anything was matched in it."""
         start = math.log(MIRRORED) if turned.mirrored else 0.0
-        if turned.angle != self.angle or turned.scale != 1:
+        if turned.angle != self.angle or turned.scale != 1 or turned.moved:
             start += math.log(TURNED)
         return BELIEF * self._log_probability(turned, related) - start
 

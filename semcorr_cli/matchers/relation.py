@@ -10,7 +10,7 @@ descriptors and knows no others.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -24,6 +24,8 @@ from torch.nn import functional
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.correspondence import Pose
 from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.matchers import placing
+from semcorr_cli.matchers.placing import TEMPERATURE
 
 WEIGHTS = "relation.safetensors"
 """The file that holds the trained network."""
@@ -41,9 +43,6 @@ STEP = 360 / ANGLES
 
 OCTAVES = tuple(0.5 * k - 2.25 for k in range(10))
 """Enlargements that are told apart, as powers of two."""
-
-TEMPERATURE = 0.05
-"""Of the softmax over cells, in units of cosine similarity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +169,15 @@ class Relation:
         turns: log-probabilities (2, ANGLES) of the turns after which it looks like the target; mirrored ones second.
         octaves: probabilities (len(OCTAVES),) of the enlargements.
         kin: chance that the two show one kind of thing.
+        looked_at: squares of the source in the poses in which it was looked at.
+        target: that of the target; None where there are none.
     """
 
     turns: Float[Tensor, "two angles"]
     octaves: Float[Tensor, " octaves"]
     kin: float
+    looked_at: Mapping[Pose, Float[Tensor, "c g g"]] = field(default_factory=dict)
+    target: Float[Tensor, "c g g"] | None = None
 
     @property
     def scale(self) -> float:
@@ -203,9 +206,22 @@ class Relation:
         for _ in range(count):
             mirrored, k = divmod(int(left.argmax()), ANGLES)
             angle = 5.0 * round((k + float(shift[mirrored, k])) * STEP / 5)
-            found.append(Pose(bool(mirrored), 180 - (180 - angle) % 360, self.scale))
+            found.append(self._placed(Pose(bool(mirrored), 180 - (180 - angle) % 360, self.scale)))
             left[mirrored, torch.arange(k - 2, k + 3) % ANGLES] = -torch.inf
         return found
+
+    def _placed(self, turned: Pose) -> Pose:
+        """Returns a pose laid where the target has its like."""
+        if self.target is None or turned.mirrored not in {pose.mirrored for pose in self.looked_at}:
+            return turned
+        return placing.placed(turned, self.looked_at, self.target, _read_octaves(self.octaves))
+
+
+def _read_octaves(octaves: Float[Tensor, " octaves"]) -> Float[Tensor, " votes"]:
+    """Returns the probabilities of `OCTAVES`, between them, where `placing` votes."""
+    at = (placing.OCTAVES - OCTAVES[0]) / (OCTAVES[1] - OCTAVES[0])
+    low = at.long()
+    return torch.lerp(octaves[low], octaves[low + 1], at - low)
 
 
 def _bin(pose: Pose) -> tuple[int, int]:
@@ -220,8 +236,7 @@ def _around(turns: Float[Tensor, "two angles"]) -> Float[Tensor, "three two angl
 
 def mutual(source: Float[Tensor, "c g g"], target: Float[Tensor, "c g g"]) -> float:
     """Returns how many cells of two squares find each other: the products of the chances of going there and back."""
-    cosines = source.flatten(1).T @ target.flatten(1) / TEMPERATURE
-    return float((cosines.softmax(1) * cosines.softmax(0)).sum())
+    return float(placing.meetings(source, target).sum())
 
 
 def relate(looked_at: Mapping[Pose, Float[Tensor, "c g g"]], target: Float[Tensor, "c g g"]) -> Relation:
@@ -250,7 +265,8 @@ def relate(looked_at: Mapping[Pose, Float[Tensor, "c g g"]], target: Float[Tenso
     sizes = (octaves.log_softmax(1) + octaves_back.flip(1).log_softmax(1)) / 2
     about = _around(turned).logsumexp(0)
     sure = torch.tensor([about[_bin(pose)] for pose in looked_at]).softmax(0)
-    return Relation(turned, (sure[:, None] * sizes).sum(0).softmax(0), float(((kin + kin_back).mean() / 2).sigmoid()))
+    kinship = float(((kin + kin_back).mean() / 2).sigmoid())
+    return Relation(turned, (sure[:, None] * sizes).sum(0).softmax(0), kinship, looked_at, target)
 
 
 def read(path: Path) -> RelationNet:

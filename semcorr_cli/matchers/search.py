@@ -281,16 +281,18 @@ class Search:
 
     def _in(self, turned: Pose, look: Look, target: FeatureStack) -> Seen:
         """Looks at the source in a pose, and at the target."""
-        through = None if turned.still else pose.turn_warp(turned, self.source.hw)
-        return Seen(*look.compare(look.describe(self._drawn(turned)), target), through)
+        through = None if turned.still else pose.turn_warp(turned, self.source.hw, self.target.hw)
+        return self._seen(look, look.describe(self._drawn(turned)), target, through)
 
     def _drawn(self, turned: Pose) -> Image:
         """Draws the source in a pose; it has a digest, as other targets will ask for it too."""
         picture = self._side(turned)
         if turned.still:
             return picture
-        drawn = resample.draw(picture, pose.turn_warp(turned, picture.hw), mode="bilinear")
-        return replace(drawn, digest=f"{picture.digest}:{turned.angle:g}:{turned.scale:g}" if picture.digest else "")
+        drawn = resample.draw(picture, pose.turn_warp(turned, picture.hw, self.target.hw), mode="bilinear")
+        place = f":{turned.shift}:{drawn.hw}" if turned.moved else ""
+        name = f"{picture.digest}:{turned.angle:g}:{turned.scale:g}{place}"
+        return replace(drawn, digest=name if picture.digest else "")
 
     def _side(self, turned: Pose) -> Image:
         """Returns the source mirrored or not, which the coordinates of what is found in a pose are those of."""
@@ -300,7 +302,16 @@ class Search:
         """Looks at the source, drawn through a map that was found in a pose, and at the target."""
         through = unfold.unfold(found.fit).warp
         drawn = resample.draw(self._side(turned), through, mode="bilinear")
-        return Seen(*look.compare(look.describe(drawn), target), through)
+        return self._seen(look, look.describe(drawn), target, through)
+
+    def _seen(self, look: Look, source: FeatureStack, target: FeatureStack, through: Warp | None) -> Seen:
+        """Makes descriptions comparable; cells that lie beside the source are not to be matched."""
+        there, here = look.compare(source, target)
+        if through is not None:
+            back = through.at(there.centres().cpu()).reshape(*there.hw, 2)
+            region = (resample.inside(back, self.source.hw) > 0.5).to(there.data.device)
+            there = replace(there, region=region if there.region is None else there.region & region)
+        return Seen(there, here, through)
 
     def _found(self, seen: Seen, fit: SmoothOptions, *, held: bool = False) -> Found:
         """Matches what was seen and fits a map to the matches.

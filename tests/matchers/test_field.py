@@ -271,6 +271,24 @@ def test_fine_grids_are_matched_in_full_once_the_pose_is_known(flip: str, monkey
     assert matched[-1] > 12
 
 
+def test_cells_beside_a_turned_source_are_not_matched(monkeypatch: pytest.MonkeyPatch) -> None:
+    regions: list[torch.Tensor | None] = []
+
+    def match(source: FeatureMap, target: FeatureMap, options: nearest.NearestOptions) -> nearest.CycleMatches:
+        regions.append(source.region)
+        return original(source, target, options)
+
+    original = nearest.match
+    monkeypatch.setattr(nearest, "match", match)
+    session(passes=0, flip="never", rotate="45").correspond(*parts())
+    first = regions[0]
+    assert first is not None
+    assert not bool(first[0, 0])
+    assert bool(first[first.shape[0] // 2, first.shape[1] // 2])
+    # A picture of 180 × 210 turned by 45° covers 77 % of its own canvas.
+    assert 0.7 < float(first.float().mean()) < 0.85
+
+
 @pytest.mark.parametrize(
     ("flip", "rotate", "most"),
     [("never", "never", 2), ("always", "never", 2), ("auto", "never", 3), ("auto", "auto", 3)],

@@ -173,3 +173,17 @@ def test_a_quarter_turn_has_the_canvas_on_its_side() -> None:
     assert warp.target_hw == (120, 80)
     assert torch.allclose(warp.at(torch.tensor([[40.0, 10.0]])), torch.tensor([[110.0, 40.0]]), atol=1e-3)
     assert pose.turn_warp(Pose(angle=45), (80, 120)).target_hw == (80, 120)
+
+
+def test_what_is_moved_lies_in_the_shape_of_the_frame() -> None:
+    turned = Pose(scale=2, shift=(0.25, -0.125))
+    warp = pose.turn_warp(turned, (80, 120), (200, 100))
+    assert warp.target_hw == (120, 60)
+    # the middle of the canvas is (30, 60); the picture's middle lies 30 to the right of it and 15 above
+    read = warp.at(torch.tensor([[60.0, 45.0], [40.0, 45.0]]))
+    assert torch.allclose(read, torch.tensor([[60.0, 40.0], [50.0, 40.0]]), atol=1e-2)
+    assert pose.turn_warp(turned, (80, 120)).target_hw == (80, 120)
+    assert not turned.still
+    assert turned.moved
+    even = related((False, 0, 0.5), (True, 0, 0.5))
+    assert Allowed().standing(Pose(shift=(0.25, 0.0)), even) < Allowed().standing(STILL, even)

@@ -79,6 +79,14 @@ def test_an_enlarged_picture_is_larger() -> None:
     assert 0.8 <= same <= 1.3
 
 
+def test_a_picture_is_laid_where_its_like_is() -> None:
+    truth = Pose(scale=1.4, shift=(0.1875, 0.0))
+    found = related("bear.jpg", "bear.jpg", truth).likely(1)[0]
+    assert (found.mirrored, found.angle) == (False, 0)
+    assert found.scale == pytest.approx(truth.scale, rel=0.2)
+    assert found.shift == pytest.approx(truth.shift, abs=0.08)
+
+
 def test_kin_is_told_from_strangers() -> None:
     assert related("fox.jpg", "corgi.jpg").kin > related("fox.jpg", "van.jpg").kin
     assert related("beetle.jpg", "van.jpg").kin > related("beetle.jpg", "rabbit.jpg").kin
