@@ -239,8 +239,8 @@ def test_turned_pictures_are_described_once_whatever_they_are_matched_with(
         )
         fields.append(session.correspond(source, target))
         counts.append(len(seen))
-    assert counts[0] >= 13  # both pictures, and the source in eleven turns
-    assert counts[1] == 1  # the target alone
+    assert counts[0] >= 14  # both pictures, the source in eleven turns, and as it is aligned
+    assert counts[1] == 2  # the target, and the source as it is aligned with it
     fresh = opened(settings, max_side=160, cache=False).correspond(source, targets[1])
     assert torch.equal(fresh.warp.nodes, fields[1].warp.nodes)
 
