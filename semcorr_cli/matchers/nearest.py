@@ -39,7 +39,7 @@ class CycleMatches:
     """Matches with what the search learnt about its own consistency.
 
     Attributes:
-        matches: one row a cell of either picture; inconsistent ones have scores near 0.
+        matches: one row a cell of either picture, the source's first; inconsistent ones have scores near 0.
         cycle_rate: share of the rows whose match leads back to within `CYCLE_LIMIT` cells.
     """
 

@@ -282,7 +282,7 @@ class Search:
     def _in(self, turned: Pose, look: Look, target: FeatureStack) -> Seen:
         """Looks at the source in a pose, and at the target."""
         through = None if turned.still else pose.turn_warp(turned, self.source.hw, self.target.hw)
-        return self._seen(look, look.describe(self._drawn(turned)), target, through)
+        return Seen(*look.compare(look.describe(self._drawn(turned)), target), through)
 
     def _drawn(self, turned: Pose) -> Image:
         """Draws the source in a pose; it has a digest, as other targets will ask for it too."""
@@ -302,16 +302,7 @@ class Search:
         """Looks at the source, drawn through a map that was found in a pose, and at the target."""
         through = unfold.unfold(found.fit).warp
         drawn = resample.draw(self._side(turned), through, mode="bilinear")
-        return self._seen(look, look.describe(drawn), target, through)
-
-    def _seen(self, look: Look, source: FeatureStack, target: FeatureStack, through: Warp | None) -> Seen:
-        """Makes descriptions comparable; cells that lie beside the source are not to be matched."""
-        there, here = look.compare(source, target)
-        if through is not None:
-            back = through.at(there.centres().cpu()).reshape(*there.hw, 2)
-            region = (resample.inside(back, self.source.hw) > 0.5).to(there.data.device)
-            there = replace(there, region=region if there.region is None else there.region & region)
-        return Seen(there, here, through)
+        return Seen(*look.compare(look.describe(drawn), target), through)
 
     def _found(self, seen: Seen, fit: SmoothOptions, *, held: bool = False) -> Found:
         """Matches what was seen and fits a map to the matches.
@@ -327,7 +318,11 @@ class Search:
             back = seen.through.at(matches.source)
             size = coords.wh(hw, back)
             inside = ((back >= 0) & (back <= size)).all(dim=-1)
-            score = matches.score * inside
+            # Cells beside the source, of which a small one leaves many, do not count at all; target cells that were
+            # matched with one do, as having found nothing.
+            counted = inside | (torch.arange(len(matches)) >= len(seen.source.cells()))
+            matches, back = matches[counted], back[counted]
+            score = matches.score * inside[counted]
             if held:
                 there, here = (coords.wh(size_hw, back) for size_hw in (matches.source_hw, matches.target_hw))
                 shift = matches.source / there - matches.target / here
