@@ -19,6 +19,13 @@ BLANK_CELLS = 5
 """Cells along the side of the square that must be blank for the cell in its middle to count as such."""
 
 
+def read(data: Float[Tensor, "c h w"], xy: Float[Tensor, "n 2"], image_hw: Hw) -> Float[Tensor, "n c"]:
+    """Returns what a map of a picture says at pixel positions, bilinearly; beyond the outer cells, what these say."""
+    grid = coords.pixels_to_unit(xy, image_hw).to(data)[None, None]
+    out: Tensor = functional.grid_sample(data[None], grid, padding_mode="border", align_corners=False)[0, :, 0].T
+    return out
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureMap:
     """Descriptors of one picture.
@@ -53,9 +60,7 @@ class FeatureMap:
 
     def at(self, xy: Float[Tensor, "n 2"]) -> Float[Tensor, "n c"]:
         """Returns descriptors at pixel positions, read bilinearly and normalised again."""
-        grid = coords.pixels_to_unit(xy, self.image_hw)[None, None]
-        read = functional.grid_sample(self.data[None], grid, padding_mode="border", align_corners=False)
-        return functional.normalize(read[0, :, 0].T, dim=-1)
+        return functional.normalize(read(self.data, xy, self.image_hw), dim=-1)
 
     def cells(self) -> Int[Tensor, " k"]:
         """Returns the flat indices of the region's cells."""

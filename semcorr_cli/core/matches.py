@@ -63,6 +63,10 @@ class Matches:
             radius /= 2**0.5
         return ordered[taken]
 
+    def mean(self, values: Float[Tensor, " n"]) -> float:
+        """Returns the mean of a value of each row, by the scores; 0 where there are none."""
+        return float((values.to(self.score) * self.score).sum() / self.score.sum().clamp_min(1e-6))
+
     def mirrored_source(self) -> "Matches":
         """Returns the matches after the source picture was mirrored left to right."""
         return replace(self, source=coords.mirror_points(self.source, self.source_hw))

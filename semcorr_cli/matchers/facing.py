@@ -4,13 +4,7 @@ Descriptors that say which end of a thing a place belongs to (`extractors.facing
 and contradict each other where they join opposite ones.
 """
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn import functional
-
-from semcorr_cli.core import coords
-from semcorr_cli.core.features import FeatureStack
+from semcorr_cli.core.features import FeatureStack, read
 from semcorr_cli.core.matches import Matches
 
 
@@ -25,16 +19,8 @@ def evidence(source: FeatureStack, target: FeatureStack, matches: Matches) -> fl
         target: what is said of the target.
         matches: in pictures of any size; their scores are the weights.
     """
-    there = _read(source, coords.pixels_to_unit(matches.source, matches.source_hw))
-    here = _read(target, coords.pixels_to_unit(matches.target, matches.target_hw))
-    weight = matches.score.to(there)
-    return float(((there * here).sum(dim=1) * weight).sum() / weight.sum().clamp_min(1e-6))
-
-
-def _read(stack: FeatureStack, unit: Float[Tensor, "n 2"]) -> Float[Tensor, "n c"]:
-    """Reads a stack's only layer at positions in [−1, 1] of its picture."""
-    (layer,) = stack.layers.values()
-    grid = unit.to(layer.device, torch.float32)[None, None]
-    read = functional.grid_sample(layer[None].float(), grid, padding_mode="border", align_corners=False)
-    out: Tensor = read[0, :, 0].T
-    return out
+    (there,), (here,) = source.layers.values(), target.layers.values()
+    products = read(there.float(), matches.source, matches.source_hw) * read(
+        here.float(), matches.target, matches.target_hw
+    )
+    return matches.mean(products.sum(dim=1))

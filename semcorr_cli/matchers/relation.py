@@ -212,7 +212,7 @@ class Relation:
 
     def _placed(self, turned: Pose) -> Pose:
         """Returns a pose laid where the target has its like."""
-        if self.target is None or turned.mirrored not in {pose.mirrored for pose in self.looked_at}:
+        if self.target is None:
             return turned
         return placing.placed(turned, self.looked_at, self.target, _read_octaves(self.octaves))
 

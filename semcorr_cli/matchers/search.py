@@ -117,6 +117,7 @@ class Sought:
         found: matches and map.
         related: what the source is to the target, at a glance.
         facing: chance that like ends were joined; see `pose.faced`.
+        glanced: what the glance said of the target.
     """
 
     pose: Pose
@@ -124,6 +125,7 @@ class Sought:
     found: Found
     related: Relation
     facing: float
+    glanced: FeatureStack
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,18 +170,19 @@ class Search:
         """Finds the pose, and the closest map that pays."""
         if self.looks.fine is None:
             return self._with_dear_looks()
+        glanced = self.looks.posing.describe(self.target)
         fine, described = self.looks.fine, self.looks.fine.describe(self.target)
-        choice = self._posed_best(fine, described)
+        choice = self._posed_best(fine, described, glanced)
         best = choice.posed
         if best.aligned.cells > GLANCE:
             best = replace(best, second=self._found(best.aligned, self.options.second, held=True))
         found, sure = self._closer(best, fine, described), pose.faced(best.pose, choice.weighed)
-        return Sought(best.pose, best.first, found, choice.related, sure)
+        return Sought(best.pose, best.first, found, choice.related, sure, glanced)
 
     def _with_dear_looks(self) -> Sought:
         """Looks once at the picture as it is, and at it in its likeliest pose."""
-        described = self.looks.coarse.describe(self.target)
-        related = self._related()
+        glanced, described = self.looks.posing.describe(self.target), self.looks.coarse.describe(self.target)
+        related = self._related(glanced)
         found = {
             turned: self._found(self._in(turned, self.looks.coarse, described), self.options.first)
             for turned in dict.fromkeys([self.allowed.first, *self.allowed.likely(related, 1)])
@@ -187,7 +190,7 @@ class Search:
         ends = self._ends()
         weighed = {turned: Evidence(entry.support, ends(turned, entry)) for turned, entry in found.items()}
         best = pose.chosen(weighed, related, self.allowed)
-        return Sought(best, found[best], found[best], related, pose.faced(best, weighed))
+        return Sought(best, found[best], found[best], related, pose.faced(best, weighed), glanced)
 
     def likeness(self, sought: Sought, through: Warp) -> float:
         """Looks once more, at the pictures as they are aligned in the end, whatever extractor matched them.
@@ -203,12 +206,10 @@ class Search:
         aligned = resample.draw(
             self._side(sought.pose), through.resized(self.source.hw, self.target.hw), mode="bilinear"
         )
-        source, target = look.compare(look.describe(aligned), look.describe(self.target))
-        at = matches.target.to(target.data.device)
-        cosines = (source.at(at) * target.at(at)).sum(dim=-1).cpu()
-        return float((cosines * matches.score).sum() / matches.score.sum().clamp_min(1e-6))
+        source, target = look.compare(look.describe(aligned), sought.glanced)
+        return matches.mean((source.at(matches.target) * target.at(matches.target)).sum(dim=-1))
 
-    def _posed_best(self, fine: Look, finely: FeatureStack) -> Choice:
+    def _posed_best(self, fine: Look, finely: FeatureStack, glanced: FeatureStack) -> Choice:
         """Returns the pose in which aligned pictures agree best, with what was found in it."""
         o, looks, allowed = self.options, self.looks, self.allowed
         described = looks.coarse.describe(self.target)
@@ -222,7 +223,7 @@ class Search:
 
         untouched = again(allowed.first, once(allowed.first))
         is_clear = untouched.agreement >= pose.CLEAR_AGREEMENT
-        related = self._related(is_clear=is_clear)
+        related = self._related(glanced, is_clear=is_clear)
         seen = {} if is_clear else {turned: once(turned) for turned in allowed.contenders(related)}
         if not seen:
             return Choice(untouched, {}, related)
@@ -246,14 +247,14 @@ class Search:
 
         return told
 
-    def _related(self, *, is_clear: bool = False) -> Relation:
+    def _related(self, described: FeatureStack, *, is_clear: bool = False) -> Relation:
         """Tells what the source, turned as it is at any rate, is to the target.
 
         Args:
+            described: what the glance said of the target.
             is_clear: the pose is known; one look will do.
         """
         allowed, look = self.allowed, self.looks.posing
-        described = look.describe(self.target)
         target = relation.square(look.compare(described, described)[1])
 
         def looked_at(poses: Iterable[Pose]) -> dict[Pose, Tensor]:
