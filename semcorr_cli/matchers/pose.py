@@ -81,6 +81,14 @@ def turn_warp(turned: Pose, hw: Hw, frame: Hw | None = None) -> Warp:
     return Warp.sampled(field, hw, canvas)
 
 
+def undone(turned: Pose) -> Pose:
+    """Returns the pose in which the target looks like the source, which is mirrored where the pose says so."""
+    angle = math.radians(turned.angle)
+    cosine, sine = math.cos(angle) / turned.scale, math.sin(angle) / turned.scale
+    x, y = turned.shift
+    return Pose(False, 0.0 - turned.angle, 1 / turned.scale, (y * sine - x * cosine, 0.0 - x * sine - y * cosine))
+
+
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """The poses that may be tried.

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.quality import Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import field as fields
-from semcorr_cli.matchers import nearest, search, smooth
+from semcorr_cli.matchers import nearest, passes, search, smooth
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
 from semcorr_cli.session import FACING, POSING, Session, SessionOptions
 from semcorr_cli.settings import Settings
@@ -149,6 +150,26 @@ def test_a_change_of_scale_is_recovered() -> None:
     well_formed(found, whole(), enlarged)
 
 
+@pytest.mark.parametrize(("turn", "mirrored"), [(0.0, False), (-0.6, False), (0.3, True)])
+def test_a_target_that_is_small_is_enlarged_to_be_matched(turn: float, mirrored: bool) -> None:
+    cosine, sine = math.cos(turn) / 0.4, math.sin(turn) / 0.4
+    linear, place = torch.tensor([[cosine, sine], [-sine, cosine]]), torch.tensor([150.0, 70.0])
+    linear = linear @ torch.diag(torch.tensor([-1.0 if mirrored else 1.0, 1.0]))
+
+    def truth(xy: torch.Tensor) -> torch.Tensor:
+        return (xy - place) @ linear + coords.wh(WHOLE, xy) / 2
+
+    warp = mapped(truth, WHOLE, WHOLE)
+    drawn = resample.draw(whole(), warp)
+    small = Image(torch.lerp(torch.full_like(drawn.rgb, 0.5), drawn.rgb, resample.inside(warp.rows(0, 200), WHOLE)))
+    found = session(passes=0).correspond(whole(), small)
+    assert found.pose.scale < 1
+    assert found.pose.mirrored == mirrored
+    # The source, shrunk to a few cells, is found to 0.03 to 0.06 of its side.
+    assert error(found.warp, truth) < 0.015
+    well_formed(found, whole(), small)
+
+
 def test_a_mirrored_source_is_recognised_and_the_map_composed() -> None:
     found = turned_over()
     assert found.pose.mirrored
@@ -266,6 +287,7 @@ def test_fine_grids_are_matched_in_full_once_the_pose_is_known(flip: str, monkey
     original = nearest.match
     monkeypatch.setattr(nearest, "match", match)
     monkeypatch.setattr(search, "GLANCE", 12)
+    monkeypatch.setattr(passes, "GLANCE", 12)
     found = session(passes=0, flip=flip, rotate="never").correspond(*parts())
     assert error(found.warp, lambda xy: xy + SHIFT) < 0.02
     assert set(matched[:-1]) == {12}

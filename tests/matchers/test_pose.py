@@ -187,3 +187,15 @@ def test_what_is_moved_lies_in_the_shape_of_the_frame() -> None:
     assert turned.moved
     even = related((False, 0, 0.5), (True, 0, 0.5))
     assert Allowed().standing(Pose(shift=(0.25, 0.0)), even) < Allowed().standing(STILL, even)
+
+
+@pytest.mark.parametrize(
+    "turned",
+    [Pose(), Pose(True, 30, 0.5), Pose(angle=-40, scale=0.7, shift=(0.25, -0.125)), Pose(angle=10, shift=(0.0, 0.5))],
+)
+def test_a_pose_of_the_source_undone_is_that_of_the_target(turned: Pose) -> None:
+    hw, points = (100, 100), torch.rand(20, 2, generator=torch.Generator().manual_seed(0)) * 100
+    back = pose.undone(turned)
+    assert not back.mirrored
+    there = pose.turn_warp(turned, hw, hw).at(points)
+    assert torch.allclose(pose.turn_warp(back, hw, hw).at(there), points, atol=1e-2)

@@ -1,0 +1,254 @@
+"""Passes between two pictures: one is drawn in a pose, or through a map, to lie like the other, and matched with it."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from semcorr_cli.core import coords, resample
+from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.correspondence import Pose
+from semcorr_cli.core.features import FeatureMap, FeatureStack
+from semcorr_cli.core.image import Image
+from semcorr_cli.core.matches import Matches
+from semcorr_cli.core.warp import Warp
+from semcorr_cli.matchers import nearest, pose, smooth, unfold
+from semcorr_cli.matchers.looks import FieldOptions, Looks
+from semcorr_cli.matchers.nearest import CycleMatches
+from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
+
+SAME_SUPPORT = 0.5
+"""Support from which two pictures show the very same thing, so that fits follow the matches closely."""
+
+SAME_INLIERS = 0.92
+"""Inlier rate from which half that support will do: pictures of the same thing that overlap in part only."""
+
+HELD = 0.07
+"""Shift between aligned pictures, as a share of their size, at which a match has lost e^-½ of its weight."""
+
+GLANCE = 40
+"""Cells along the longer side up to which poses are compared; the chosen one is looked at in full."""
+
+LOST_SUPPORT = 0.1
+"""Support below which a second pass has lost the object, so that the first fit stands."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Matches and the map fitted to them, in the coordinates of the (mirrored, if so posed) working copies.
+
+    The picture that was drawn to lie like the other is their source.
+    """
+
+    cycle: CycleMatches
+    fit: SmoothFit
+
+    @property
+    def trusted(self) -> Matches:
+        """The matches, with as much of their weight as agrees with the map."""
+        matches = self.cycle.matches
+        return replace(matches, score=matches.score * self.fit.trust)
+
+    @property
+    def inlier_rate(self) -> float:
+        """Share of the matches' weight that agrees with the map."""
+        return 1 - self.fit.cost
+
+    @property
+    def support(self) -> float:
+        """Weight that agrees with the map, a row: 1 when every cell has a perfect match on the map."""
+        return float(self.trusted.score.sum()) / max(len(self.cycle.matches), 1)
+
+    @property
+    def agreement(self) -> float:
+        """The same with every row's weight squared, so that a few clear matches count for more than many vague ones."""
+        return float(self.trusted.score.square().sum()) / max(len(self.cycle.matches), 1)
+
+    @property
+    def same_thing(self) -> bool:
+        """The pictures show the very same thing, not two of a kind."""
+        return self.support >= SAME_SUPPORT or (self.support >= SAME_SUPPORT / 2 and self.inlier_rate >= SAME_INLIERS)
+
+    def reversed(self, generator: torch.Generator) -> "Found":
+        """Returns the same with source and target exchanged, and a map of its own the other way."""
+        matches = self.cycle.matches.reversed()
+        return Found(replace(self.cycle, matches=matches), smooth.fit(matches, self.fit.options, generator))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a look says of one picture, drawn through a warp if there is one, and of another, the target."""
+
+    source: FeatureMap
+    target: FeatureMap
+    through: Warp | None
+
+    @property
+    def cells(self) -> int:
+        """Cells along the longer side of the larger grid."""
+        return max(*self.source.hw, *self.target.hw)
+
+    def reduced(self, cells: int) -> "Seen":
+        """Returns the same on smaller grids."""
+        return replace(self, source=self.source.reduced(cells), target=self.target.reduced(cells))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posed:
+    """What was found in a pose: by the first look, and by the second one through the first map."""
+
+    pose: Pose
+    first: Found
+    aligned: Seen
+    second: Found
+
+    @property
+    def found(self) -> Found:
+        """The second look's findings, unless it lost the object."""
+        return self.first if self.second.support < LOST_SUPPORT else self.second
+
+    @property
+    def agreement(self) -> float:
+        """How well the pictures agree once they are aligned."""
+        return self.second.agreement
+
+
+def drawn_in(picture: Image, turned: Pose, frame: Hw) -> Image:
+    """Draws a picture in a pose, whether it is mirrored aside; it has a digest, as others will ask for it too.
+
+    Args:
+        picture: any.
+        turned: the pose.
+        frame: size of the picture that it is laid over.
+    """
+    if turned.still:
+        return picture
+    drawn = resample.draw(picture, pose.turn_warp(turned, picture.hw, frame), mode="bilinear")
+    place = f":{turned.shift}:{drawn.hw}" if turned.moved else ""
+    name = f"{picture.digest}:{turned.angle:g}:{turned.scale:g}{place}"
+    return replace(drawn, digest=name if picture.digest else "")
+
+
+class Described:
+    """A picture and what looks say of it, each taken when it is first asked for."""
+
+    def __init__(self, image: Image, looks: Looks) -> None:
+        self.image = image
+        self._looks = looks
+
+    @cached_property
+    def coarse(self) -> FeatureStack:
+        """What the first matches are found by."""
+        return self._looks.coarse.describe(self.image)
+
+    @cached_property
+    def fine(self) -> FeatureStack:
+        """What is compared once pictures are aligned."""
+        assert self._looks.fine is not None, "extractors that are dear have no fine look"
+        return self._looks.fine.describe(self.image)
+
+    @cached_property
+    def posing(self) -> FeatureStack:
+        """What poses are told from."""
+        return self._looks.posing.describe(self.image)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passes:
+    """Passes between a picture that is drawn anew for each and one that stays as it is.
+
+    Where the source would have to be shrunk, to a few cells, the target is drawn instead, and enlarged. Poses are those
+    of the source in either case.
+
+    Attributes:
+        looks: how pictures are described.
+        options: with what patience.
+        drawn: what is turned, and drawn through maps.
+        staying: what stays as it is.
+        backwards: the target is what is drawn.
+        seed: of the robust fits' random starts.
+    """
+
+    looks: Looks
+    options: FieldOptions
+    drawn: Image
+    staying: Described
+    backwards: bool
+    seed: int
+
+    def once(self, turned: Pose, cells: int | None = None) -> Found:
+        """Matches the pictures in a pose.
+
+        Args:
+            turned: the pose; whether it is mirrored is ignored, as the source is mirrored already if so.
+            cells: along the longer sides of the grids at most; None for all there are.
+
+        Returns:
+            Matches and map from the picture that is drawn to the one that stays.
+        """
+        look, own = self.looks.coarse, pose.undone(turned) if self.backwards else turned
+        frame = self.staying.image.hw
+        through = None if own.still else pose.turn_warp(own, self.drawn.hw, frame)
+        described = look.describe(drawn_in(self.drawn, own, frame))
+        seen = Seen(*look.compare(described, self.staying.coarse), through)
+        return self._found(seen if cells is None else seen.reduced(cells), self.options.first)
+
+    def again(self, turned: Pose, first: Found) -> Posed:
+        """Matches them, on small grids, with finer descriptors and aligned by what was found."""
+        aligned = self._aligned(first)
+        return Posed(turned, first, aligned, self._found(aligned.reduced(GLANCE), self.options.second, held=True))
+
+    def closest(self, posed: Posed) -> Found:
+        """Matches all cells, and makes the further passes that pay: those between pictures of the very same thing.
+
+        Returns:
+            Matches and map from the source to the target.
+        """
+        if posed.aligned.cells > GLANCE:
+            posed = replace(posed, second=self._found(posed.aligned, self.options.second, held=True))
+        found = posed.found
+        for _ in range(1, self.options.passes):
+            if not found.same_thing:
+                break
+            found = self._found(self._aligned(found), self.options.close, held=True)
+        return found.reversed(self._generator()) if self.backwards else found
+
+    def trusted(self, found: Found) -> Matches:
+        """Returns matches, from the source to the target, with as much of their weight as agrees with the map."""
+        return found.trusted.reversed() if self.backwards else found.trusted
+
+    def _aligned(self, found: Found) -> Seen:
+        """Looks at the pictures, the one drawn through a map that was found."""
+        assert self.looks.fine is not None, "extractors that are dear have no fine look"
+        through = unfold.unfold(found.fit).warp
+        described = self.looks.fine.describe(resample.draw(self.drawn, through, mode="bilinear"))
+        return Seen(*self.looks.fine.compare(described, self.staying.fine), through)
+
+    def _generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed)
+
+    def _found(self, seen: Seen, fit: SmoothOptions, *, held: bool = False) -> Found:
+        """Matches what was seen and fits a map to the matches.
+
+        Args:
+            seen: what was seen.
+            fit: how to fit.
+            held: matches count for less the farther they are from the warp that the one picture was drawn through.
+        """
+        cycle = nearest.match(seen.source, seen.target, self.options.nearest)
+        matches, hw = cycle.matches, self.drawn.hw
+        if seen.through is not None:
+            back = seen.through.at(matches.source)
+            size = coords.wh(hw, back)
+            inside = ((back >= 0) & (back <= size)).all(dim=-1)
+            # Cells beside the drawn picture, of which a small one leaves many, do not count at all; cells of the other
+            # that were matched with one do, as having found nothing.
+            counted = inside | (torch.arange(len(matches)) >= len(seen.source.cells()))
+            matches, back = matches[counted], back[counted]
+            score = matches.score * inside[counted]
+            if held:
+                there, here = (coords.wh(size_hw, back) for size_hw in (matches.source_hw, matches.target_hw))
+                shift = matches.source / there - matches.target / here
+                score = score * torch.exp(-0.5 * (shift.norm(dim=-1) / HELD) ** 2)
+            matches = replace(matches, source=back, score=score, source_hw=hw)
+        return Found(replace(cycle, matches=matches), smooth.fit(matches, fit, self._generator()))
