@@ -2,8 +2,9 @@
 
     describe ─► pose search ─► nearest both ways ─► robust spline ─► aligned second passes ─► fit both ways ─► quality
 
-The second pass draws the source through the first fit, so that both pictures are framed alike, describes it again with
-descriptors that see less context, and fits again, ever more closely as long as the pictures really agree.
+The second pass draws one picture through the first fit, so that both are framed alike, describes it again with
+descriptors that see less context, and fits again, ever more closely as long as the pictures really agree. The picture
+that is drawn is the source, or the target where that shows the thing smaller (`passes`).
 """
 
 from dataclasses import replace
