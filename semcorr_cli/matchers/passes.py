@@ -113,8 +113,10 @@ class Posed:
         return self.second.agreement
 
 
-def drawn_in(picture: Image, turned: Pose, frame: Hw) -> Image:
+def drawn_in(picture: Image, turned: Pose, frame: Hw) -> tuple[Image, Warp | None]:
     """Draws a picture in a pose, whether it is mirrored aside; it has a digest, as others will ask for it too.
+
+    Returns the warp that it was drawn through beside it, None where it is the picture itself.
 
     Args:
         picture: any.
@@ -122,11 +124,12 @@ def drawn_in(picture: Image, turned: Pose, frame: Hw) -> Image:
         frame: size of the picture that it is laid over.
     """
     if turned.still:
-        return picture
-    drawn = resample.draw(picture, pose.turn_warp(turned, picture.hw, frame), mode="bilinear")
+        return picture, None
+    through = pose.turn_warp(turned, picture.hw, frame)
+    drawn = resample.draw(picture, through, mode="bilinear")
     place = f":{turned.shift}:{drawn.hw}" if turned.moved else ""
     name = f"{picture.digest}:{turned.angle:g}:{turned.scale:g}{place}"
-    return replace(drawn, digest=name if picture.digest else "")
+    return replace(drawn, digest=name if picture.digest else ""), through
 
 
 class Described:
@@ -187,10 +190,8 @@ class Passes:
             Matches and map from the picture that is drawn to the one that stays.
         """
         look, own = self.looks.coarse, pose.undone(turned) if self.backwards else turned
-        frame = self.staying.image.hw
-        through = None if own.still else pose.turn_warp(own, self.drawn.hw, frame)
-        described = look.describe(drawn_in(self.drawn, own, frame))
-        seen = Seen(*look.compare(described, self.staying.coarse), through)
+        drawn, through = drawn_in(self.drawn, own, self.staying.image.hw)
+        seen = Seen(*look.compare(look.describe(drawn), self.staying.coarse), through)
         return self._found(seen if cells is None else seen.reduced(cells), self.options.first)
 
     def again(self, turned: Pose, first: Found) -> Posed:

@@ -62,8 +62,8 @@ class Search:
     Attributes:
         looks: how pictures are described.
         options: with what patience.
-        source: what is turned, mirrored and drawn through maps.
-        target: what stays as it is.
+        source: what is turned and mirrored to look like the target.
+        target: what it is to look like.
         seed: of the robust fits' random starts.
     """
 
@@ -81,25 +81,25 @@ class Search:
     def run(self) -> Sought:
         """Finds the pose, and the closest map that pays."""
         target = Described(self.target, self.looks)
-        if self.looks.fine is None:
-            return self._with_dear_looks(target)
         passes = self._passes(target)
+        if self.looks.fine is None:
+            return self._with_dear_looks(passes, target.posing)
         choice = self._posed_best(passes, target.posing)
         best, sure = choice.posed, pose.faced(choice.posed.pose, choice.weighed)
         found = passes(best.pose).closest(best)
         return Sought(best.pose, best.first, found, choice.related, sure, target.posing)
 
-    def _with_dear_looks(self, target: Described) -> Sought:
+    def _with_dear_looks(self, passes: Callable[[Pose], Passes], glanced: FeatureStack) -> Sought:
         """Looks once at the picture as it is, and at it in its likeliest pose."""
-        related = self._related(target.posing)
+        related = self._related(glanced)
         found = {
-            turned: Passes(self.looks, self.options, self._side(turned), target, False, self.seed).once(turned)
+            turned: passes(turned).once(turned)
             for turned in dict.fromkeys([self.allowed.first, *self.allowed.likely(related, 1)])
         }
         ends = self._ends()
         weighed = {turned: Evidence(entry.support, ends(turned, entry.trusted)) for turned, entry in found.items()}
         best = pose.chosen(weighed, related, self.allowed)
-        return Sought(best, found[best], found[best], related, pose.faced(best, weighed), target.posing)
+        return Sought(best, found[best], found[best], related, pose.faced(best, weighed), glanced)
 
     def likeness(self, sought: Sought, through: Warp) -> float:
         """Looks once more, at the pictures as they are aligned in the end, whatever extractor matched them.
@@ -127,7 +127,9 @@ class Search:
             drawn, staying = (self.target, Described(side, self.looks)) if backwards else (side, target)
             return Passes(self.looks, self.options, drawn, staying, backwards, self.seed)
 
-        return lambda turned: between(turned.mirrored, turned.scale < 1)
+        # To enlarge the target takes a look more at it, which dear extractors are spared.
+        is_cheap = self.looks.fine is not None
+        return lambda turned: between(turned.mirrored, is_cheap and turned.scale < 1)
 
     def _posed_best(self, passes: Callable[[Pose], Passes], glanced: FeatureStack) -> Choice:
         """Returns the pose in which aligned pictures agree best, with what was found in it."""
@@ -176,7 +178,7 @@ class Search:
         target = relation.square(look.compare(described, described)[1])
 
         def drawn(turned: Pose) -> Image:
-            return drawn_in(self._side(turned), turned, self.target.hw)
+            return drawn_in(self._side(turned), turned, self.target.hw)[0]
 
         def looked_at(poses: Iterable[Pose]) -> dict[Pose, Tensor]:
             stacks = {turned: look.describe(drawn(allowed.drawn(turned))) for turned in poses}
