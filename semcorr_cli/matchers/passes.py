@@ -13,7 +13,7 @@ from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import nearest, pose, smooth, unfold
-from semcorr_cli.matchers.looks import FieldOptions, Looks
+from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
 from semcorr_cli.matchers.nearest import CycleMatches
 from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
@@ -132,6 +132,22 @@ def drawn_in(picture: Image, turned: Pose, frame: Hw) -> tuple[Image, Warp | Non
     return replace(drawn, digest=name if picture.digest else ""), through
 
 
+def alike(look: Look, aligned: Image, staying: FeatureStack, matches: Matches) -> float:
+    """Looks at a picture that was drawn through a map, whatever extractor found the map.
+
+    Args:
+        look: what to look with.
+        aligned: the picture, drawn to lie like the one that stays.
+        staying: what the look says of that one.
+        matches: what the map was made of; the one that stays is their target.
+
+    Returns:
+        The mean cosine similarity of what is said of the two at matches, by how much these count.
+    """
+    drawn, still = look.compare(look.describe(aligned), staying)
+    return matches.mean((drawn.at(matches.target) * still.at(matches.target)).sum(dim=-1))
+
+
 class Described:
     """A picture and what looks say of it, each taken when it is first asked for."""
 
@@ -218,12 +234,20 @@ class Passes:
         """Returns matches, from the source to the target, with as much of their weight as agrees with the map."""
         return found.trusted.reversed() if self.backwards else found.trusted
 
+    def likeness(self, found: Found) -> float:
+        """Returns how alike the pictures are to the look that poses are told from, once they are aligned."""
+        aligned, _ = self._drawn_through(found)
+        return alike(self.looks.posing, aligned, self.staying.posing, found.trusted)
+
+    def _drawn_through(self, found: Found) -> tuple[Image, Warp]:
+        through = unfold.unfold(found.fit).warp
+        return resample.draw(self.drawn, through, mode="bilinear"), through
+
     def _aligned(self, found: Found) -> Seen:
         """Looks at the pictures, the one drawn through a map that was found."""
         assert self.looks.fine is not None, "extractors that are dear have no fine look"
-        through = unfold.unfold(found.fit).warp
-        described = self.looks.fine.describe(resample.draw(self.drawn, through, mode="bilinear"))
-        return Seen(*self.looks.fine.compare(described, self.staying.fine), through)
+        aligned, through = self._drawn_through(found)
+        return Seen(*self.looks.fine.compare(self.looks.fine.describe(aligned), self.staying.fine), through)
 
     def _generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed)

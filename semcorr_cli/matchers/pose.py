@@ -3,8 +3,8 @@
 Descriptors are not invariant to mirroring, nor those of most extractors to rotation and scale. Which poses are likely
 is told from a cheap look at both pictures (`matchers.relation`), and so is where each would have the source lie in the
 target's frame (`matchers.placing`); the likeliest are matched with the target, and matched again through the maps that
-were found, with the finest descriptors there are. What is likely, agrees best and joins like ends of things
-(`matchers.facing`) then wins.
+were found, with the finest descriptors there are. What is likely, agrees best, looks most alike as it is aligned and
+joins like ends of things (`matchers.facing`) then wins.
 """
 
 import math
@@ -39,19 +39,22 @@ CLEAR_AGREEMENT = 0.3
 WITHIN_REACH = 5.25
 """How many times more agreement than the untouched picture a pose must be able to do with, to be tried at all."""
 
-BELIEF = 1.25
+BELIEF = 1.0
 """Power of a pose's probability by which its agreement is weighed."""
 
-FACING = 0.6
+FACING = 0.3
 """Power by which it is weighed by the likelihood that its matches join like ends of things."""
 
-MIRRORED = 2.0
+LIKENESS = 14.0
+"""How much a whole unit of likeness weighs: a twentieth more makes up for half the agreement."""
+
+MIRRORED = 1.7
 """How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""
 
-TURNED = 1.35
+TURNED = 1.15
 """How many times more one that is turned, scaled or moved needs: photographs are upright more often than not."""
 
-PROMISING = 1.5
+PROMISING = 2.0
 """How many times more agreement than it the best pose may have at the first look for a pose to be given a second."""
 
 
@@ -172,14 +175,16 @@ class Evidence:
     Attributes:
         agreement: how well the pictures agree in it.
         facing: what `facing.evidence` says of its matches; 0 where only one side may be tried.
+        likeness: how alike the pictures look as it aligns them, see `passes.alike`; 0 where nobody looked.
     """
 
     agreement: float
     facing: float
+    likeness: float = 0.0
 
 
 def chosen(found: Mapping[Pose, Evidence], related: Relation, allowed: Allowed) -> Pose:
-    """Returns the pose that is likely, in which the pictures agree, and whose matches join like ends of things.
+    """Returns the pose that is likely, in which the pictures agree and look alike, and whose matches join like ends.
 
     Args:
         found: of the poses that were matched.
@@ -212,4 +217,4 @@ def faced(best: Pose, weighed: Mapping[Pose, Evidence]) -> float:
 
 def _worth(turned: Pose, evidence: Evidence, related: Relation, allowed: Allowed) -> float:
     agreement = math.log(max(evidence.agreement, 1e-12))
-    return agreement + FACING * evidence.facing + allowed.standing(turned, related)
+    return agreement + FACING * evidence.facing + LIKENESS * evidence.likeness + allowed.standing(turned, related)

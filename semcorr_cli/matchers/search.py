@@ -14,7 +14,7 @@ from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import facing, pose, relation
 from semcorr_cli.matchers.looks import FieldOptions, Looks
-from semcorr_cli.matchers.passes import GLANCE, Described, Found, Passes, Posed, drawn_in
+from semcorr_cli.matchers.passes import GLANCE, Described, Found, Passes, Posed, alike, drawn_in
 from semcorr_cli.matchers.pose import Allowed, Evidence
 from semcorr_cli.matchers.relation import Relation
 
@@ -96,8 +96,11 @@ class Search:
             turned: passes(turned).once(turned)
             for turned in dict.fromkeys([self.allowed.first, *self.allowed.likely(related, 1)])
         }
-        ends = self._ends()
-        weighed = {turned: Evidence(entry.support, ends(turned, entry.trusted)) for turned, entry in found.items()}
+        ends, likeness = self._ends(), _likenesses(passes, found)
+        weighed = {
+            turned: Evidence(entry.support, ends(turned, entry.trusted), likeness[turned])
+            for turned, entry in found.items()
+        }
         best = pose.chosen(weighed, related, self.allowed)
         return Sought(best, found[best], found[best], related, pose.faced(best, weighed), glanced)
 
@@ -111,12 +114,9 @@ class Search:
         Returns:
             The mean cosine similarity of the built-in descriptors at matches, by how much these count.
         """
-        look, matches = self.looks.posing, sought.found.trusted
-        aligned = resample.draw(
-            self._side(sought.pose), through.resized(self.source.hw, self.target.hw), mode="bilinear"
-        )
-        source, target = look.compare(look.describe(aligned), sought.glanced)
-        return matches.mean((source.at(matches.target) * target.at(matches.target)).sum(dim=-1))
+        working = through.resized(self.source.hw, self.target.hw)
+        aligned = resample.draw(self._side(sought.pose), working, mode="bilinear")
+        return alike(self.looks.posing, aligned, sought.glanced, sought.found.trusted)
 
     def _passes(self, target: Described) -> Callable[[Pose], Passes]:
         """Returns what tells between which pictures passes are made in a pose."""
@@ -146,14 +146,17 @@ class Search:
             return Choice(untouched, {}, related)
         ends, seen = self._ends(), {allowed.first: untouched.first} | seen
 
-        def evidence(turned: Pose, found: Found, agreement: float) -> Evidence:
-            return Evidence(agreement, ends(turned, passes(turned).trusted(found)))
+        def evidence(turned: Pose, found: Found, agreement: float, likeness: float = 0.0) -> Evidence:
+            return Evidence(agreement, ends(turned, passes(turned).trusted(found)), likeness)
 
         once_weighed = {turned: evidence(turned, found, found.agreement) for turned, found in seen.items()}
         posed = {allowed.first: untouched}
         for turned in pose.promising(once_weighed, related, allowed):
             posed[turned] = posed.get(turned) or passes(turned).again(turned, seen[turned])
-        weighed = {turned: evidence(turned, entry.found, entry.agreement) for turned, entry in posed.items()}
+        likeness = _likenesses(passes, {turned: entry.found for turned, entry in posed.items()})
+        weighed = {
+            turned: evidence(turned, entry.found, entry.agreement, likeness[turned]) for turned, entry in posed.items()
+        }
         return Choice(posed[pose.chosen(weighed, related, allowed)], once_weighed | weighed, related)
 
     def _ends(self) -> Callable[[Pose, Matches], float]:
@@ -197,3 +200,10 @@ class Search:
     def _side(self, turned: Pose) -> Image:
         """Returns the source mirrored or not, which the coordinates of what is found in a pose are those of."""
         return self.source.mirrored() if turned.mirrored else self.source
+
+
+def _likenesses(passes: Callable[[Pose], Passes], found: Mapping[Pose, Found]) -> dict[Pose, float]:
+    """Returns how alike the pictures are through the map of each pose; a pose that is the only one is not looked at."""
+    if len(found) == 1:
+        return dict.fromkeys(found, 0.0)
+    return {turned: passes(turned).likeness(entry) for turned, entry in found.items()}

@@ -97,6 +97,14 @@ def test_matches_that_join_like_ends_make_up_for_less_agreement() -> None:
         assert pose.chosen(found, even, Allowed()) == best
 
 
+def test_pictures_that_are_alike_once_aligned_make_up_for_less_agreement() -> None:
+    even = related((False, 0, 0.5), (True, 0, 0.5))
+    needed = (math.log(pose.MIRRORED * 3)) / pose.LIKENESS
+    for more, best in ((0.99, STILL), (1.01, MIRRORED)):
+        found = {STILL: Evidence(0.3, 0.0, 0.5), MIRRORED: Evidence(0.1, 0.0, 0.5 + more * needed)}
+        assert pose.chosen(found, even, Allowed()) == best
+
+
 def test_ends_speak_for_a_pose_only_beside_one_of_the_other_side() -> None:
     weighed = {STILL: Evidence(0.3, 2.0), Pose(angle=45): Evidence(0.3, 9.0), MIRRORED: Evidence(0.1, 1.0)}
     assert pose.faced(STILL, weighed) == pytest.approx(1 / (1 + math.exp(-pose.FACING)))
