@@ -132,7 +132,7 @@ class Search:
         return lambda turned: between(turned.mirrored, is_cheap and turned.scale < 1)
 
     def _posed_best(self, passes: Callable[[Pose], Passes], glanced: FeatureStack) -> Choice:
-        """Returns the pose in which aligned pictures agree best, with what was found in it."""
+        """Returns the pose that is chosen of those that were aligned, with what was found in it."""
         allowed = self.allowed
 
         def once(turned: Pose) -> Found:

@@ -15,7 +15,7 @@ from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.quality import Verdict
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import field as fields
-from semcorr_cli.matchers import nearest, passes, search, smooth
+from semcorr_cli.matchers import nearest, passes, pose, search, smooth
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
 from semcorr_cli.session import FACING, POSING, Session, SessionOptions
 from semcorr_cli.settings import Settings
@@ -201,6 +201,13 @@ def test_a_picture_on_its_side_or_head_is_put_upright(turns: int, angle: float) 
 
     assert error(found.warp, truth) < 0.02
     well_formed(found, lying, whole())
+
+
+def test_what_looks_most_alike_once_aligned_has_a_say_in_the_pose(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert turned_over().pose.mirrored
+    monkeypatch.setattr(pose, "PROMISING", 1e9)
+    monkeypatch.setattr(pose, "LIKENESS", -1e3)  # the least alike wins
+    assert not session(rotate="never", passes=0).correspond(whole(), parts()[0].mirrored()).pose.mirrored
 
 
 def test_flip_always_mirrors_even_the_same_picture() -> None:
