@@ -37,6 +37,19 @@ def pairs(group: Tensor) -> tuple[Tensor, Tensor]:
     return first, second
 
 
+def third(index: Tensor, group: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Returns the picture of a group of views that is neither of two; one of the two where there are not three.
+
+    Args:
+        index: (v,) pictures of all views, group by group.
+        group: (p,) groups.
+        a: (p,) views of one picture of each.
+        b: (p,) views of another.
+    """
+    everyone = index.view(-1, VIEWS)[:, 1:].sum(1)
+    return everyone[group] - index[a] - index[b]
+
+
 class Groups:
     """Draws groups."""
 

@@ -2,7 +2,8 @@
 
 The alignment of alike pictures by position is wrong by a tenth of a picture or more. What the network has learnt from
 it on average is better than any one target was; robust smooth fits of its own matches are better still, and train the
-next one.
+next one. Where a third picture is looked at too, the way through it is a second witness: what both ways agree on counts
+for more (cycle consistency; Zhou et al., "FlowWeb", 2015).
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ NEIGHBOURS = 12
 
 CHUNK = 32
 """Pictures or pairs worked on at once."""
+
+AGREED = 0.06
+"""Distance between the ends of the two ways, in pictures, at which a place has lost e^-½ of its trust."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,19 +66,60 @@ class Teacher:
         return Fit(*(torch.cat([getattr(f, key) for f in parts]) for key in ("coefficients", "weight", "rate", "good")))
 
     @torch.no_grad()
-    def map(self, a: Tensor, b: Tensor, xy: Tensor) -> Mapped:
-        """Carries positions xy (p, m, 2) in pictures a (p,) to pictures b (p,)."""
-        pairs, which = torch.unique(torch.stack([a, b], 1), dim=0, return_inverse=True)
+    def map(self, a: Tensor, b: Tensor, xy: Tensor, third: Tensor | None = None) -> Mapped:
+        """Carries positions xy (p, m, 2) in pictures a (p,) to pictures b (p,).
+
+        Args:
+            a: where they lie.
+            b: where they are carried.
+            xy: relative positions.
+            third: (p,) pictures through which they are carried too, where fits to and from these are good; no picture
+                is its own witness.
+        """
+        links = [torch.stack([a, b], 1)]
+        if third is not None:
+            links += [torch.stack([a, third], 1), torch.stack([third, b], 1)]
+        pairs, numbers = torch.unique(torch.cat(links), dim=0, return_inverse=True)
         f = self.fits(pairs[:, 0], pairs[:, 1])
-        level = torch.where(f.good, 1.0, torch.where(f.rate > self.options.fair, 0.5, 0.0))[which]
-        carried = (self.spline.basis(xy) @ f.coefficients[which]).float()
-        source = pairs[which, 0]
-        # The share of inliers among the matches around a query says whether the fit holds there.
+        which, *ways = numbers.split(len(a))
+        level = torch.where(f.good[which], 1.0, torch.where(f.rate[which] > self.options.fair, 0.5, 0.0))
+        straight = Mapped(self._carried(f, which, xy), self._inliers(f, which, pairs[which, 0], xy), level)
+        if third is not None:
+            there, on = ways
+            detour = self._carried(f, on, self._carried(f, there, xy))
+            heard = f.good[there] & f.good[on] & (third != a) & (third != b)
+            straight = _witnessed(straight, detour, heard)
+        fitted = (straight.level > 0)[:, None]
+        carried = torch.where(fitted[..., None], straight.xy, xy)
+        return Mapped(carried, torch.where(fitted, straight.trust, 1.0), straight.level)
+
+    def _carried(self, f: Fit, which: Tensor, xy: Tensor) -> Tensor:
+        """Carries positions (p, m, 2) by some of the fits."""
+        return (self.spline.basis(xy) @ f.coefficients[which]).float()
+
+    def _inliers(self, f: Fit, which: Tensor, source: Tensor, xy: Tensor) -> Tensor:
+        """Returns the share of inliers among the matches around positions: it says whether the fit holds there."""
         kernel = torch.exp(-torch.cdist(xy, self.at[source]).square() / (2 * 0.05**2)) * self.inside[source][:, None]
         local = (kernel @ f.weight[which][..., None].float())[..., 0] / kernel.sum(2).clamp(min=1e-3)
-        fitted = (level > 0)[:, None]
-        trust = torch.where(fitted, (local / 0.4).clamp(0.02, 1), 1.0)
-        return Mapped(torch.where(fitted[..., None], carried, xy), trust, level)
+        return (local / 0.4).clamp(0.02, 1)
+
+
+def _witnessed(straight: Mapped, detour: Tensor, heard: Tensor) -> Mapped:
+    """Returns what is known of pairs by the straight way once the other one, where it is heard (p,), is asked too.
+
+    Places are the means of the two ways as far as these agree, and trusted as far. Where the straight way is lost, the
+    detour is all there is; it is a fair one.
+    """
+    agreed = torch.exp(-(straight.xy - detour).square().sum(2) / (2 * AGREED**2))
+    lost = heard & (straight.level == 0)
+    both = heard & ~lost
+    xy = torch.where(both[:, None, None], torch.lerp(straight.xy, detour, agreed[..., None] / 2), straight.xy)
+    trust = torch.where(both[:, None], straight.trust * agreed.clamp(min=0.02), straight.trust)
+    return Mapped(
+        torch.where(lost[:, None, None], detour, xy),
+        torch.where(lost[:, None], 1.0, trust),
+        torch.where(lost, 0.5, straight.level),
+    )
 
 
 def _lattice(hw: Tensor, cells: int) -> tuple[Tensor, Tensor]:

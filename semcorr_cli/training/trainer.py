@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from semcorr_cli.extractors.network import DescriptorNet
 from semcorr_cli.training import descent, objective, renders, state, views
-from semcorr_cli.training.groups import VIEWS, Groups, pairs
+from semcorr_cli.training.groups import VIEWS, Groups, pairs, third
 from semcorr_cli.training.objective import Targets
 from semcorr_cli.training.options import TrainOptions
 from semcorr_cli.training.pictures import Pictures
@@ -135,7 +135,7 @@ class Trainer:
         trust = torch.where(same, 1.0, torch.where(alike, 1.0, 0.0))[:, None].expand(xy.shape[:2]).clone()
         sigma = torch.where(same, o.same_sigma, o.prior_sigma.at(self.step))
         if self.teacher is not None and (i := (~same).nonzero()[:, 0]).numel():
-            m = self.teacher.map(index[a[i]], index[b[i]], xy[i])
+            m = self.teacher.map(index[a[i]], index[b[i]], xy[i], third(index, group[a[i]], a[i], b[i]))
             level[i] = torch.where(stray[i] & (m.level < 1), 0.0, m.level)
             use = level[i] > 0
             xy[i[use]] = m.xy[use]
