@@ -136,7 +136,7 @@ SPECS: tuple[ExtractorSpec, ...] = (
         channels=128,
         stride=8,
         licence="Apache-2.0",
-        version=2,
+        version=3,
         packaged="builtin.safetensors",
         fine_options=BuiltinOptions(sift_weight=1.0, sift_patches=(32, 64, 128), sift_orientations=6),
         cheap=True,
