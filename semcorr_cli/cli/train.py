@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from semcorr_cli.training.options import TrainOptions
     from semcorr_cli.training.pictures import Pictures
 
-SCRATCH_STEPS = 10_000
+SCRATCH_STEPS = 13_400
 """Steps of a run from scratch: those of the shipped weights."""
 
 TUNING_STEPS = 600
@@ -45,7 +45,7 @@ def train(
         typer.Option(help="Fine-tune these weights: a file, or `builtin` for the shipped ones.", show_default=False),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Default: 10000 from scratch, 600 with --start.", show_default=False)
+        int | None, typer.Option(min=1, help="Default: 13400 from scratch, 600 with --start.", show_default=False)
     ] = None,
     renders: Annotated[
         list[Path] | None, typer.Option(help="Folders of rendered pairs in the layout of samples/.", show_default=False)
@@ -170,7 +170,7 @@ def _recipe(steps: int | None, tuning: bool, seed: int, settings: list[str]) -> 
     from semcorr_cli.training.options import TrainOptions, changed, fine_tuning
 
     count = steps or (TUNING_STEPS if tuning else SCRATCH_STEPS)
-    recipe = fine_tuning(count) if tuning else replace(TrainOptions(steps=count), decay=min(2000, count // 4))
+    recipe = fine_tuning(count) if tuning else replace(TrainOptions(steps=count), decay=min(3800, count // 4))
     pairs = {}
     for text in settings:
         name, separator, value = text.partition("=")

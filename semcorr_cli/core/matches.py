@@ -39,6 +39,15 @@ class Matches:
         """Returns the same pairs seen from the other picture."""
         return Matches(self.target, self.source, self.score, self.target_hw, self.source_hw)
 
+    def joined(self, other: "Matches") -> "Matches":
+        """Returns these pairs and others between the same pictures at the same sizes."""
+        return replace(
+            self,
+            source=torch.cat([self.source, other.source]),
+            target=torch.cat([self.target, other.target]),
+            score=torch.cat([self.score, other.score]),
+        )
+
     def best(self, count: int) -> "Matches":
         """Returns at most `count` rows, the most confident first; ties keep their order."""
         return self[torch.argsort(self.score, descending=True, stable=True)[:count]]

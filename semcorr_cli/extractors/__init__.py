@@ -138,7 +138,9 @@ SPECS: tuple[ExtractorSpec, ...] = (
         licence="Apache-2.0",
         version=3,
         packaged="builtin.safetensors",
-        fine_options=BuiltinOptions(sift_weight=1.0, sift_patches=(32, 64, 128), sift_orientations=6),
+        fine_options=BuiltinOptions(
+            scales=(1.0, 1.3), sift_weight=1.0, sift_patches=(32, 64, 128), sift_orientations=6
+        ),
         cheap=True,
     ),
     ExtractorSpec(

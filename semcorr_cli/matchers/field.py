@@ -4,7 +4,8 @@
 
 The second pass draws one picture through the first fit, so that both are framed alike, describes it again with
 descriptors that see less context, and fits again, ever more closely as long as the pictures really agree. The picture
-that is drawn is the source, or the target where that shows the thing smaller (`passes`).
+that is drawn is the source, or the target where that shows the thing smaller (`passes`). In the pose that was chosen
+the other picture is drawn too, and one map is fitted to the matches found in either frame.
 """
 
 from dataclasses import replace

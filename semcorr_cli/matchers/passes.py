@@ -23,7 +23,7 @@ SAME_SUPPORT = 0.5
 SAME_INLIERS = 0.92
 """Inlier rate from which half that support will do: pictures of the same thing that overlap in part only."""
 
-HELD = 0.07
+HELD = 0.12
 """Shift between aligned pictures, as a share of their size, at which a match has lost e^-½ of its weight."""
 
 GLANCE = 40
@@ -216,7 +216,10 @@ class Passes:
         return Posed(turned, first, aligned, self._found(aligned.reduced(GLANCE), self.options.second, held=True))
 
     def closest(self, posed: Posed) -> Found:
-        """Matches all cells, and makes the further passes that pay: those between pictures of the very same thing.
+        """Matches all cells, in the frame of either picture, and makes the further passes that pay.
+
+        What is misplaced in the one frame is seldom so in the other, as other pixels are drawn and others kept. Further
+        passes pay between pictures of the very same thing.
 
         Returns:
             Matches and map from the source to the target.
@@ -224,6 +227,8 @@ class Passes:
         if posed.aligned.cells > GLANCE:
             posed = replace(posed, second=self._found(posed.aligned, self.options.second, held=True))
         found = posed.found
+        if found is posed.second:
+            found = self._with(found, self._exchanged()._again(posed.first.reversed(self._generator())))
         for _ in range(1, self.options.passes):
             if not found.same_thing:
                 break
@@ -239,6 +244,21 @@ class Passes:
         aligned, _ = self._drawn_through(found)
         return alike(self.looks.posing, aligned, self.staying.posing, found.trusted)
 
+    def _exchanged(self) -> "Passes":
+        """Returns the passes that draw the picture that stays here, and keep the one that is drawn."""
+        staying = Described(self.drawn, self.looks)
+        return replace(self, drawn=self.staying.image, staying=staying, backwards=not self.backwards)
+
+    def _again(self, first: Found) -> CycleMatches:
+        """Matches all cells with finer descriptors, aligned by what was found; no map is fitted."""
+        return self._matched(self._aligned(first), held=True)
+
+    def _with(self, found: Found, exchanged: CycleMatches) -> Found:
+        """Fits a map to what was found here and by the exchanged passes, together."""
+        matches = found.cycle.matches.joined(exchanged.matches.reversed())
+        rate = (found.cycle.cycle_rate + exchanged.cycle_rate) / 2
+        return Found(CycleMatches(matches, rate), smooth.fit(matches, self.options.second, self._generator()))
+
     def _drawn_through(self, found: Found) -> tuple[Image, Warp]:
         through = unfold.unfold(found.fit).warp
         return resample.draw(self.drawn, through, mode="bilinear"), through
@@ -253,27 +273,31 @@ class Passes:
         return torch.Generator().manual_seed(self.seed)
 
     def _found(self, seen: Seen, fit: SmoothOptions, *, held: bool = False) -> Found:
-        """Matches what was seen and fits a map to the matches.
+        """Matches what was seen and fits a map to the matches; see `_matched`."""
+        cycle = self._matched(seen, held=held)
+        return Found(cycle, smooth.fit(cycle.matches, fit, self._generator()))
+
+    def _matched(self, seen: Seen, *, held: bool) -> CycleMatches:
+        """Matches what was seen.
 
         Args:
             seen: what was seen.
-            fit: how to fit.
             held: matches count for less the farther they are from the warp that the one picture was drawn through.
         """
         cycle = nearest.match(seen.source, seen.target, self.options.nearest)
+        if seen.through is None:
+            return cycle
         matches, hw = cycle.matches, self.drawn.hw
-        if seen.through is not None:
-            back = seen.through.at(matches.source)
-            size = coords.wh(hw, back)
-            inside = ((back >= 0) & (back <= size)).all(dim=-1)
-            # Cells beside the drawn picture, of which a small one leaves many, do not count at all; cells of the other
-            # that were matched with one do, as having found nothing.
-            counted = inside | (torch.arange(len(matches)) >= len(seen.source.cells()))
-            matches, back = matches[counted], back[counted]
-            score = matches.score * inside[counted]
-            if held:
-                there, here = (coords.wh(size_hw, back) for size_hw in (matches.source_hw, matches.target_hw))
-                shift = matches.source / there - matches.target / here
-                score = score * torch.exp(-0.5 * (shift.norm(dim=-1) / HELD) ** 2)
-            matches = replace(matches, source=back, score=score, source_hw=hw)
-        return Found(replace(cycle, matches=matches), smooth.fit(matches, fit, self._generator()))
+        back = seen.through.at(matches.source)
+        size = coords.wh(hw, back)
+        inside = ((back >= 0) & (back <= size)).all(dim=-1)
+        # Cells beside the drawn picture, of which a small one leaves many, do not count at all; cells of the other
+        # that were matched with one do, as having found nothing.
+        counted = inside | (torch.arange(len(matches)) >= len(seen.source.cells()))
+        matches, back = matches[counted], back[counted]
+        score = matches.score * inside[counted]
+        if held:
+            there, here = (coords.wh(size_hw, back) for size_hw in (matches.source_hw, matches.target_hw))
+            shift = matches.source / there - matches.target / here
+            score = score * torch.exp(-0.5 * (shift.norm(dim=-1) / HELD) ** 2)
+        return replace(cycle, matches=replace(matches, source=back, score=score, source_hw=hw))

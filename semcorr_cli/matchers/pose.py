@@ -33,7 +33,7 @@ about it. Of upright pairs of photographs none had more than 1.4 times as many."
 SHORTLIST = 2
 """Poses that are matched, the untouched picture aside; with four, no more parts are found."""
 
-CLEAR_AGREEMENT = 0.3
+CLEAR_AGREEMENT = 0.27
 """Agreement of the untouched pictures from which no other pose is tried."""
 
 WITHIN_REACH = 5.25
@@ -45,8 +45,8 @@ BELIEF = 1.0
 FACING = 0.3
 """Power by which it is weighed by the likelihood that its matches join like ends of things."""
 
-LIKENESS = 14.0
-"""How much a whole unit of likeness weighs: a twentieth more makes up for half the agreement."""
+LIKENESS = 10.0
+"""How much a whole unit of likeness weighs: seven hundredths more make up for half the agreement."""
 
 MIRRORED = 1.7
 """How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""

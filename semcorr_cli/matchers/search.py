@@ -1,7 +1,7 @@
 """The search for a correspondence field: which pose, which matches, which map."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from torch import Tensor
@@ -145,17 +145,18 @@ class Search:
         if not seen:
             return Choice(untouched, {}, related)
         ends, seen = self._ends(), {allowed.first: untouched.first} | seen
-
-        def evidence(turned: Pose, found: Found, agreement: float, likeness: float = 0.0) -> Evidence:
-            return Evidence(agreement, ends(turned, passes(turned).trusted(found)), likeness)
-
-        once_weighed = {turned: evidence(turned, found, found.agreement) for turned, found in seen.items()}
+        # Ends are told by the first matches, which no map has drawn together yet.
+        once_weighed = {
+            turned: Evidence(found.agreement, ends(turned, passes(turned).trusted(found)))
+            for turned, found in seen.items()
+        }
         posed = {allowed.first: untouched}
         for turned in pose.promising(once_weighed, related, allowed):
             posed[turned] = posed.get(turned) or passes(turned).again(turned, seen[turned])
         likeness = _likenesses(passes, {turned: entry.found for turned, entry in posed.items()})
         weighed = {
-            turned: evidence(turned, entry.found, entry.agreement, likeness[turned]) for turned, entry in posed.items()
+            turned: replace(once_weighed[turned], agreement=entry.agreement, likeness=likeness[turned])
+            for turned, entry in posed.items()
         }
         return Choice(posed[pose.chosen(weighed, related, allowed)], once_weighed | weighed, related)
 

@@ -43,8 +43,11 @@ STAGES = (
     Stage(0, ((112, 112), (128, 128), (128, 144), (144, 128), (128, 112), (112, 128), (144, 144), (160, 160)), 1.2e-3),
     Stage(400, ((96, 96), (96, 96), (96, 112), (112, 96), (112, 112), (128, 112), (112, 128), (128, 128)), 1.5e-3),
     Stage(2400, ((112, 112), (128, 128), (128, 112), (112, 128), (96, 128), (128, 96), (144, 144), (160, 160)), 1.5e-3),
+    Stage(
+        5800, ((128, 128), (144, 144), (160, 128), (128, 160), (160, 160), (176, 144), (144, 176), (192, 192)), 1.2e-3
+    ),
 )
-"""The shipped run's: small views first, which are quick, larger ones later."""
+"""The shipped runs': small views first, which are quick, larger ones later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class TeacherOptions:
 
     start: int = 1200
     every: int = 1200
-    sigma: Ramp = Ramp(0.045, 0.025, 1200, 6200)
+    sigma: Ramp = Ramp(0.045, 0.02, 1200, 11800)
     fair_sigma: float = 0.05
     fair_trust: float = 0.4
     prior_trust: float = 0.15
@@ -91,12 +94,12 @@ class TrainOptions:
         develop: steps between development scores.
     """
 
-    steps: int = 10000
+    steps: int = 13_400
     seed: int = 1
     side: int = 192
     stages: tuple[Stage, ...] = STAGES
     warmup: int = 200
-    decay: int = 2000
+    decay: int = 3800
     weight_decay: float = 0.05
     average: float = 0.998
     clip: float = 3.0
