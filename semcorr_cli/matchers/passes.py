@@ -29,6 +29,12 @@ HELD = 0.12
 GLANCE = 40
 """Cells along the longer side up to which poses are compared; the chosen one is looked at in full."""
 
+SAME_SIZE = 2.0
+"""How many times larger one picture may show the thing than the other for the two to be of one size, more or less."""
+
+CLEAR_AGREEMENT = 0.27
+"""Agreement of the untouched pictures from which no other pose is tried."""
+
 LOST_SUPPORT = 0.1
 """Support below which a second pass has lost the object, so that the first fit stands."""
 
@@ -68,6 +74,13 @@ class Found:
     def same_thing(self) -> bool:
         """The pictures show the very same thing, not two of a kind."""
         return self.support >= SAME_SUPPORT or (self.support >= SAME_SUPPORT / 2 and self.inlier_rate >= SAME_INLIERS)
+
+    @property
+    def same_size(self) -> bool:
+        """The pictures show the thing at about one size: trusted matches are spread over as much of either."""
+        matches = self.trusted
+        there, here = _extent(matches), _extent(matches.reversed())
+        return max(there, here) < SAME_SIZE * min(there, here)
 
     def reversed(self, generator: torch.Generator) -> "Found":
         """Returns the same with source and target exchanged, and a map of its own the other way."""
@@ -111,6 +124,18 @@ class Posed:
     def agreement(self) -> float:
         """How well the pictures agree once they are aligned."""
         return self.second.agreement
+
+    @property
+    def clear(self) -> bool:
+        """The pictures agree so well, at one size, that no other pose need be tried."""
+        return self.agreement >= CLEAR_AGREEMENT and self.second.same_size
+
+
+def _extent(matches: Matches) -> float:
+    """Returns how far matches are spread over the source: the deviation from their mean, as a share of its side."""
+    x, y = matches.source.unbind(1)
+    squares = (x - matches.mean(x)).square() + (y - matches.mean(y)).square()
+    return matches.mean(squares) ** 0.5 / max(matches.source_hw)
 
 
 def drawn_in(picture: Image, turned: Pose, frame: Hw) -> tuple[Image, Warp | None]:

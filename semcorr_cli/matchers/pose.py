@@ -33,9 +33,6 @@ about it. Of upright pairs of photographs none had more than 1.4 times as many."
 SHORTLIST = 2
 """Poses that are matched, the untouched picture aside; with four, no more parts are found."""
 
-CLEAR_AGREEMENT = 0.27
-"""Agreement of the untouched pictures from which no other pose is tried."""
-
 WITHIN_REACH = 5.25
 """How many times more agreement than the untouched picture a pose must be able to do with, to be tried at all."""
 

@@ -139,7 +139,7 @@ class Search:
             return passes(turned).once(turned, GLANCE)
 
         untouched = passes(allowed.first).again(allowed.first, once(allowed.first))
-        is_clear = untouched.agreement >= pose.CLEAR_AGREEMENT
+        is_clear = untouched.clear
         related = self._related(glanced, is_clear=is_clear)
         seen = {} if is_clear else {turned: once(turned) for turned in allowed.contenders(related)}
         if not seen:
