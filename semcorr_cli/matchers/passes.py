@@ -1,5 +1,6 @@
 """Passes between two pictures: one is drawn in a pose, or through a map, to lie like the other, and matched with it."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -135,7 +136,7 @@ def _extent(matches: Matches) -> float:
     """Returns how far matches are spread over the source: the deviation from their mean, as a share of its side."""
     x, y = matches.source.unbind(1)
     squares = (x - matches.mean(x)).square() + (y - matches.mean(y)).square()
-    return matches.mean(squares) ** 0.5 / max(matches.source_hw)
+    return math.sqrt(matches.mean(squares)) / max(matches.source_hw)
 
 
 def drawn_in(picture: Image, turned: Pose, frame: Hw) -> tuple[Image, Warp | None]:
