@@ -242,7 +242,7 @@ class Passes:
         return Posed(turned, first, aligned, self._found(aligned.reduced(GLANCE), self.options.second, held=True))
 
     def closest(self, posed: Posed) -> Found:
-        """Matches all cells, in the frame of either picture, and makes the further passes that pay.
+        """Matches all cells, fewer in the other picture's frame too, and makes the further passes that pay.
 
         What is misplaced in the one frame is seldom so in the other, as other pixels are drawn and others kept. Further
         passes pay between pictures of the very same thing.
@@ -276,8 +276,8 @@ class Passes:
         return replace(self, drawn=self.staying.image, staying=staying, backwards=not self.backwards)
 
     def _again(self, first: Found) -> CycleMatches:
-        """Matches all cells with finer descriptors, aligned by what was found; no map is fitted."""
-        return self._matched(self._aligned(first), held=True)
+        """Matches the pictures as `again` does, but fits no map."""
+        return self._matched(self._aligned(first).reduced(GLANCE), held=True)
 
     def _with(self, found: Found, exchanged: CycleMatches) -> Found:
         """Fits a map to what was found here and by the exchanged passes, together."""
