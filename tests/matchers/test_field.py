@@ -283,31 +283,13 @@ def test_sizes_and_shapes_may_differ(source_hw: tuple[int, int], target_hw: tupl
     well_formed(found, source, target)
 
 
-@pytest.mark.parametrize("flip", ["never", "auto"])
-def test_fine_grids_are_matched_in_full_once_the_pose_is_known(flip: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    matched: list[int] = []
-
-    def match(source: FeatureMap, target: FeatureMap, options: nearest.NearestOptions) -> nearest.CycleMatches:
-        matched.append(max(*source.hw, *target.hw))
-        return original(source, target, options)
-
-    original = nearest.match
-    monkeypatch.setattr(nearest, "match", match)
-    monkeypatch.setattr(search, "GLANCE", 12)
-    monkeypatch.setattr(passes, "GLANCE", 12)
-    found = session(passes=0, flip=flip, rotate="never").correspond(*parts())
-    assert error(found.warp, lambda xy: xy + SHIFT) < 0.02
-    *before, in_full, in_the_other_frame = matched
-    assert {*before, in_the_other_frame} == {12}
-    assert in_full > 12
-
-
-def test_one_map_is_fitted_to_what_is_found_in_the_frame_of_either_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[tuple[FeatureMap, FeatureMap]], list[int]]:
+    """Returns lists of the maps that are matched and of the numbers of rows that are fitted to, from now on."""
+    maps: list[tuple[FeatureMap, FeatureMap]] = []
     rows: list[int] = []
-    frames: list[tuple[int, int]] = []
 
     def match(source: FeatureMap, target: FeatureMap, options: nearest.NearestOptions) -> nearest.CycleMatches:
-        frames.append(target.image_hw)
+        maps.append((source, target))
         return matched(source, target, options)
 
     def fit(matches: Matches, options: smooth.SmoothOptions, generator: torch.Generator) -> smooth.SmoothFit:
@@ -317,8 +299,25 @@ def test_one_map_is_fitted_to_what_is_found_in_the_frame_of_either_picture(monke
     matched, fitted = nearest.match, smooth.fit
     monkeypatch.setattr(nearest, "match", match)
     monkeypatch.setattr(smooth, "fit", fit)
+    return maps, rows
+
+
+@pytest.mark.parametrize("flip", ["never", "auto"])
+def test_fine_grids_are_matched_in_full_once_the_pose_is_known(flip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps, _ = watched(monkeypatch)
+    monkeypatch.setattr(search, "GLANCE", 12)
+    monkeypatch.setattr(passes, "GLANCE", 12)
+    found = session(passes=0, flip=flip, rotate="never").correspond(*parts())
+    assert error(found.warp, lambda xy: xy + SHIFT) < 0.02
+    *before, in_full, in_the_other_frame = [max(*source.hw, *target.hw) for source, target in maps]
+    assert {*before, in_the_other_frame} == {12}
+    assert in_full > 12
+
+
+def test_one_map_is_fitted_to_what_is_found_in_the_frame_of_either_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    maps, rows = watched(monkeypatch)
     found = session(passes=0, flip="never", rotate="never").correspond(whole(), parts()[1])
-    assert frames == [PART, PART, WHOLE]
+    assert [target.image_hw for _, target in maps] == [PART, PART, WHOLE]
     first, second, turned_round, joined, back = rows
     assert turned_round == first
     assert joined == back > second + 0.5 * first
@@ -327,23 +326,11 @@ def test_one_map_is_fitted_to_what_is_found_in_the_frame_of_either_picture(monke
 
 
 def test_cells_beside_a_turned_source_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    cells: list[tuple[int, int]] = []
-    rows: list[int] = []
-
-    def match(source: FeatureMap, target: FeatureMap, options: nearest.NearestOptions) -> nearest.CycleMatches:
-        cells.append((len(source.cells()), len(target.cells())))
-        return matched(source, target, options)
-
-    def fit(matches: Matches, options: smooth.SmoothOptions, generator: torch.Generator) -> smooth.SmoothFit:
-        rows.append(len(matches))
-        return fitted(matches, options, generator)
-
-    matched, fitted = nearest.match, smooth.fit
-    monkeypatch.setattr(nearest, "match", match)
-    monkeypatch.setattr(smooth, "fit", fit)
+    maps, rows = watched(monkeypatch)
     session(passes=0, flip="never", rotate="45").correspond(*parts())
     # A picture of 180 × 210 turned by 45° covers 77 % of its own canvas.
-    assert 0.7 < (rows[0] - cells[0][1]) / cells[0][0] < 0.85
+    source, target = (len(features.cells()) for features in maps[0])
+    assert 0.7 < (rows[0] - target) / source < 0.85
 
 
 @pytest.mark.parametrize(
