@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from semcorr_cli.training.options import TrainOptions
     from semcorr_cli.training.pictures import Pictures
 
-SCRATCH_STEPS = 13_400
-"""Steps of a run from scratch: those of the shipped weights."""
-
 TUNING_STEPS = 600
 """Steps of a run that starts from weights."""
 
@@ -169,8 +166,9 @@ def _train_facing(pictures: "Pictures", run: Path, start: "DescriptorNet", steps
 def _recipe(steps: int | None, tuning: bool, seed: int, settings: list[str]) -> "TrainOptions":
     from semcorr_cli.training.options import TrainOptions, changed, fine_tuning
 
-    count = steps or (TUNING_STEPS if tuning else SCRATCH_STEPS)
-    recipe = fine_tuning(count) if tuning else replace(TrainOptions(steps=count), decay=min(3800, count // 4))
+    recipe = fine_tuning(steps or TUNING_STEPS) if tuning else TrainOptions()
+    if steps is not None and not tuning:
+        recipe = replace(recipe, steps=steps, decay=min(recipe.decay, steps // 4))
     pairs = {}
     for text in settings:
         name, separator, value = text.partition("=")
