@@ -9,7 +9,7 @@ import torch
 from semcorr_cli.core import coords, resample
 from semcorr_cli.core.coords import Hw
 from semcorr_cli.core.correspondence import Pose
-from semcorr_cli.core.features import FeatureMap, FeatureStack, centred
+from semcorr_cli.core.features import FeatureMap, FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
@@ -27,16 +27,13 @@ SAME_INLIERS = 0.92
 HELD = 0.12
 """Shift between aligned pictures, as a share of their size, at which a match has lost e^-½ of its weight."""
 
-SHARPER = 0.75
-"""Temperature of the soft-argmax between aligned pictures, as a share of that of the first look."""
-
 GLANCE = 40
 """Cells along the longer side up to which poses are compared; the chosen one is looked at in full."""
 
 SAME_SIZE = 2.0
 """How many times larger one picture may show the thing than the other for the two to be of one size, more or less."""
 
-CLEAR_AGREEMENT = 0.22
+CLEAR_AGREEMENT = 0.27
 """Agreement of the untouched pictures from which no other pose is tried."""
 
 LOST_SUPPORT = 0.1
@@ -313,11 +310,7 @@ class Passes:
             seen: what was seen.
             held: matches count for less the farther they are from the warp that the one picture was drawn through.
         """
-        source, target, options = seen.source, seen.target, replace(self.options.nearest, hubs=held)
-        if held:
-            source, target = centred(source, target)
-            options = replace(options, temperature=SHARPER * options.temperature)
-        cycle = nearest.match(source, target, options)
+        cycle = nearest.match(seen.source, seen.target, self.options.nearest)
         if seen.through is None:
             return cycle
         matches, hw = cycle.matches, self.drawn.hw

@@ -45,10 +45,10 @@ FACING = 0.3
 LIKENESS = 10.0
 """How much a whole unit of likeness weighs: seven hundredths more make up for half the agreement."""
 
-MIRRORED = 1.85
+MIRRORED = 1.7
 """How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""
 
-TURNED = 1.5
+TURNED = 1.15
 """How many times more one that is turned, scaled or moved needs: photographs are upright more often than not."""
 
 PROMISING = 2.0

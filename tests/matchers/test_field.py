@@ -106,7 +106,7 @@ def test_a_shift_is_recovered_both_ways() -> None:
 def test_the_same_thing_looks_alike_where_it_is_aligned_mirrored_or_not() -> None:
     other = session(passes=2, flip="never").correspond(whole(), picture(PART, 5)).quality.signs
     for found in (there_and_back()[0], turned_over()):
-        assert found.quality.signs.likeness > 0.85
+        assert found.quality.signs.likeness > 0.9
         assert found.quality.signs.likeness > other.likeness + 0.1
         assert found.quality.signs.first_inliers > other.first_inliers
     assert other.facing == 1
@@ -323,13 +323,6 @@ def test_one_map_is_fitted_to_what_is_found_in_the_frame_of_either_picture(monke
     assert joined == back > second + 0.5 * first
     assert error(found.warp, lambda xy: xy + SHIFT) < 0.02
     assert error(found.forward, lambda xy: xy - SHIFT) < 0.02
-
-
-def test_aligned_pictures_are_matched_by_what_tells_their_places_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    maps, _ = watched(monkeypatch)
-    session(passes=0, flip="never", rotate="never").correspond(*parts())
-    shared = [float(torch.cat([one.flat()[one.cells()] for one in both]).mean(dim=0).norm()) for both in maps]
-    assert shared[0] > 3 * max(shared[1:])
 
 
 def test_cells_beside_a_turned_source_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
