@@ -28,7 +28,7 @@ from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
 from semcorr_cli.matchers.support import local_support
 from semcorr_cli.settings import Settings
 
-COARSE, POSING, FACING, FINE = LOOKS = ("coarse", "posing", "facing", "fine")
+COARSE, POSING, FACING, FINE, CLOSE = LOOKS = ("coarse", "posing", "facing", "fine", "close")
 """How a picture can be looked at; see `matchers.looks.Looks`."""
 
 OWN = {POSING: extractors.POSING, FACING: extractors.FACING}
@@ -169,8 +169,9 @@ class Session:
     @torch.inference_mode()
     def correspond(self, source: Image, target: Image) -> Correspondence:
         """Finds the correspondence field between two pictures."""
-        coarse, posing, fine = (self._look(look) for look in (COARSE, POSING, FINE))
-        looks = Looks(coarse, posing, partial(self.describe, look=FACING), fine if self.spec.cheap else None)
+        coarse, posing, fine, close = (self._look(look) for look in (COARSE, POSING, FINE, CLOSE))
+        sides = partial(self.describe, look=FACING)
+        looks = Looks(coarse, posing, sides, fine, close) if self.spec.cheap else Looks(coarse, posing, sides)
         return fields.correspond(source, target, looks, self._field, self.options.seed)
 
     @torch.inference_mode()
@@ -232,7 +233,7 @@ class Session:
                 spec, options, given = own, own.options, own.places(Path())
             else:
                 spec, given = self.spec, self._weights
-                finer = spec.fine_options if look == FINE else None
+                finer = {FINE: spec.fine_options, CLOSE: spec.close_options or spec.fine_options}.get(look)
                 options = self._told(finer or spec.options)
             self._extractors[look] = build(
                 spec,

@@ -18,6 +18,12 @@ BLANK = 2 / 255
 BLANK_CELLS = 5
 """Cells along the side of the square that must be blank for the cell in its middle to count as such."""
 
+CROWD = 1 / 16
+"""Share of a picture's cells that are the most similar ones to a cell of another."""
+
+CROWD_ASKED = 400
+"""Cells of a picture, about, that stand for all of them in that."""
+
 
 def read(data: Float[Tensor, "c h w"], xy: Float[Tensor, "n 2"], image_hw: Hw) -> Float[Tensor, "n c"]:
     """Returns what a map of a picture says at pixel positions, bilinearly; beyond the outer cells, what these say."""
@@ -84,6 +90,46 @@ class FeatureMap:
         """Returns the map on a device."""
         region = None if self.region is None else self.region.to(device)
         return replace(self, data=self.data.to(device), region=region)
+
+
+def centred(first: FeatureMap, second: FeatureMap) -> tuple[FeatureMap, FeatureMap]:
+    """Returns two maps without what all their descriptors have in common, which tells no place from another.
+
+    The mean of both maps' regions is taken away, and descriptors are of unit length again (Mu & Viswanath,
+    "All-but-the-Top", 2018, do so to the vectors of words).
+    """
+    cells = torch.cat([one.flat()[one.cells()] for one in (first, second)])
+    if not len(cells):
+        return first, second
+    mean = cells.mean(dim=0)[:, None, None]
+    there, here = (replace(one, data=functional.normalize(one.data - mean, dim=0)) for one in (first, second))
+    return there, here
+
+
+def without_hubs(first: FeatureMap, second: FeatureMap) -> tuple[FeatureMap, FeatureMap]:
+    """Returns two maps by whose products places that are like everything are no longer near everything.
+
+    The product of two descriptors becomes their similarity less half of what each has on average with those of the
+    other map that are most like it: cross-domain similarity local scaling (Conneau et al., "Word Translation Without
+    Parallel Data", 2018, equation 3), halved. Two channels more hold that; descriptors are of unit length no longer.
+    """
+    crowds = _crowd(first, second), _crowd(second, first)
+    ones = [torch.ones_like(crowd) for crowd in crowds]
+    more = torch.stack([-crowds[0] / 2, ones[0]]), torch.stack([ones[1], -crowds[1] / 2])
+    there, here = (
+        replace(one, data=torch.cat([one.data, channels])) for one, channels in zip((first, second), more, strict=True)
+    )
+    return there, here
+
+
+def _crowd(one: FeatureMap, other: FeatureMap) -> Float[Tensor, "h w"]:
+    """Returns how like a map's descriptors are, on average, to those of the other one that are most like them."""
+    those = other.flat()[other.cells()]
+    those = those[:: max(1, len(those) // CROWD_ASKED)]
+    if not len(those):
+        return one.data.new_zeros(one.hw)
+    most = (one.flat() @ those.T).topk(max(1, round(CROWD * len(those))), dim=1, sorted=False)
+    return most.values.mean(dim=1).view(one.hw)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

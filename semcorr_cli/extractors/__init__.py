@@ -24,6 +24,8 @@ _SD15 = DiffusionOptions(
 )
 _GEOAWARE = replace(_SD15, timestep=50, freeu=True, pca=0)
 
+_FINE = BuiltinOptions(scales=(1.0, 1.3), sift_weight=1.0, sift_patches=(32, 64, 128), sift_orientations=6)
+
 _RAIL = "CreativeML Open RAIL++-M"
 
 
@@ -138,9 +140,8 @@ SPECS: tuple[ExtractorSpec, ...] = (
         licence="Apache-2.0",
         version=3,
         packaged="builtin.safetensors",
-        fine_options=BuiltinOptions(
-            scales=(1.0, 1.3), sift_weight=1.0, sift_patches=(32, 64, 128), sift_orientations=6
-        ),
+        fine_options=_FINE,
+        close_options=replace(_FINE, scales=(0.8, 1.0, 1.3)),
         cheap=True,
     ),
     ExtractorSpec(

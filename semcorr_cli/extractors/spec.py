@@ -25,6 +25,7 @@ class ExtractorSpec:
         models: weights needed from elsewhere; empty when there are none.
         packaged: name of the file of weights that lies beside this one; empty when there is none.
         fine_options: options for describing aligned pictures, with less context; None for the same too.
+        close_options: options for describing them once their pose is known; None for those before.
         cheap: features take well under a second on a CPU, so that poses may be searched and features re-extracted.
         window: half-width in cells of the window in which soft-argmax places a match; None for the matcher's own.
     """
@@ -41,6 +42,7 @@ class ExtractorSpec:
     models: tuple[Model, ...] = ()
     packaged: str = ""
     fine_options: ExtractorOptions | None = None
+    close_options: ExtractorOptions | None = None
     cheap: bool = False
     window: int | None = None
 

@@ -33,14 +33,16 @@ class Looks:
         coarse: for the first matches.
         posing: for telling poses apart; whatever the others are, this is the one that `matchers.relation` knows.
         facing: describes a picture for telling which end of a thing is which; see `matchers.facing`.
-        fine: for the aligned passes, with less context; None when describing is dear: then only the likeliest pose is
-            tried and no second pass is made.
+        fine: for the aligned passes that poses are told by, with less context; None when describing is dear: then only
+            the likeliest pose is tried and no second pass is made.
+        close: for the aligned passes in the pose that was chosen; None where `fine` is.
     """
 
     coarse: Look
     posing: Look
     facing: Callable[[Image], FeatureStack]
-    fine: Look | None
+    fine: Look | None = None
+    close: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semcorr_cli.core import coords, similarity
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureMap, centred, without_hubs
 from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.similarity import NearestNeighbours
 
@@ -27,11 +27,17 @@ class NearestOptions:
         window: half-width in cells of the soft-argmax window; 0 keeps cell centres.
         temperature: of the soft-argmax, in units of cosine similarity.
         min_decay: matches whose cycle error scores below this stay at cell centres.
+        hubs: neighbours may be cells that are like everything; otherwise they count for less, see
+            `core.features.without_hubs`.
+        common: what all descriptors of the two maps have in common counts; otherwise it is taken away, see
+            `core.features.centred`.
     """
 
     window: int = 2
     temperature: float = 0.02
     min_decay: float = 0.05
+    hubs: bool = True
+    common: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,15 +61,21 @@ def match(source: FeatureMap, target: FeatureMap, options: NearestOptions | None
     of the maps.
     """
     options = options or NearestOptions()
+    if not options.common:
+        source, target = centred(source, target)
     cells_s, cells_t = source.cells(), target.cells()
-    flat_s, flat_t = source.flat()[cells_s], target.flat()[cells_t]
+    flat_s, flat_t = own_s, own_t = source.flat()[cells_s], target.flat()[cells_t]
     if flat_s.shape[0] == 0 or flat_t.shape[0] == 0:
         none = torch.zeros(0, 2)
         return CycleMatches(Matches(none, none, none[:, 0], source.image_hw, target.image_hw), 0.0)
+    if not options.hubs:
+        source, target = without_hubs(source, target)
+        flat_s, flat_t = source.flat()[cells_s], target.flat()[cells_t]
     found = similarity.nearest_both_ways(flat_s, flat_t)
     there = _one_way(source, target, flat_s, (cells_s, cells_t), found, options)
     back = _one_way(target, source, flat_t, (cells_t, cells_s), found.reversed(), options)
-    score = torch.cat([there.decay * found.forward_similarity, back.decay * found.backward_similarity])
+    like_s, like_t = (own_s * own_t[found.forward]).sum(dim=1), (own_t * own_s[found.backward]).sum(dim=1)
+    score = torch.cat([there.decay * like_s, back.decay * like_t])
     matches = Matches(
         torch.cat([there.start, back.end]).cpu(),
         torch.cat([there.end, back.start]).cpu(),

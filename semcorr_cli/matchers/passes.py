@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 
@@ -15,7 +14,7 @@ from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import nearest, pose, smooth, unfold
 from semcorr_cli.matchers.looks import FieldOptions, Look, Looks
-from semcorr_cli.matchers.nearest import CycleMatches
+from semcorr_cli.matchers.nearest import CycleMatches, NearestOptions
 from semcorr_cli.matchers.smooth import SmoothFit, SmoothOptions
 
 SAME_SUPPORT = 0.5
@@ -27,13 +26,16 @@ SAME_INLIERS = 0.92
 HELD = 0.12
 """Shift between aligned pictures, as a share of their size, at which a match has lost e^-½ of its weight."""
 
+SHARPER = 0.75
+"""Temperature of the soft-argmax between pictures aligned in the pose that was chosen, as a share of the usual one."""
+
 GLANCE = 40
 """Cells along the longer side up to which poses are compared; the chosen one is looked at in full."""
 
 SAME_SIZE = 2.0
 """How many times larger one picture may show the thing than the other for the two to be of one size, more or less."""
 
-CLEAR_AGREEMENT = 0.27
+CLEAR_AGREEMENT = 0.23
 """Agreement of the untouched pictures from which no other pose is tried."""
 
 LOST_SUPPORT = 0.1
@@ -97,11 +99,6 @@ class Seen:
     target: FeatureMap
     through: Warp | None
 
-    @property
-    def cells(self) -> int:
-        """Cells along the longer side of the larger grid."""
-        return max(*self.source.hw, *self.target.hw)
-
     def reduced(self, cells: int) -> "Seen":
         """Returns the same on smaller grids."""
         return replace(self, source=self.source.reduced(cells), target=self.target.reduced(cells))
@@ -111,9 +108,7 @@ class Seen:
 class Posed:
     """What was found in a pose: by the first look, and by the second one through the first map."""
 
-    pose: Pose
     first: Found
-    aligned: Seen
     second: Found
 
     @property
@@ -177,25 +172,15 @@ def alike(look: Look, aligned: Image, staying: FeatureStack, matches: Matches) -
 class Described:
     """A picture and what looks say of it, each taken when it is first asked for."""
 
-    def __init__(self, image: Image, looks: Looks) -> None:
+    def __init__(self, image: Image) -> None:
         self.image = image
-        self._looks = looks
+        self._said: dict[Look, FeatureStack] = {}
 
-    @cached_property
-    def coarse(self) -> FeatureStack:
-        """What the first matches are found by."""
-        return self._looks.coarse.describe(self.image)
-
-    @cached_property
-    def fine(self) -> FeatureStack:
-        """What is compared once pictures are aligned."""
-        assert self._looks.fine is not None, "extractors that are dear have no fine look"
-        return self._looks.fine.describe(self.image)
-
-    @cached_property
-    def posing(self) -> FeatureStack:
-        """What poses are told from."""
-        return self._looks.posing.describe(self.image)
+    def by(self, look: Look) -> FeatureStack:
+        """Returns what a look says of the picture."""
+        if look not in self._said:
+            self._said[look] = look.describe(self.image)
+        return self._said[look]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,44 +206,52 @@ class Passes:
     backwards: bool
     seed: int
 
-    def once(self, turned: Pose, cells: int | None = None) -> Found:
+    def once(self, turned: Pose, cells: int | None = None, *, hubs: bool = True) -> Found:
         """Matches the pictures in a pose.
 
         Args:
             turned: the pose; whether it is mirrored is ignored, as the source is mirrored already if so.
             cells: along the longer sides of the grids at most; None for all there are.
+            hubs: see `nearest.NearestOptions`.
 
         Returns:
             Matches and map from the picture that is drawn to the one that stays.
         """
         look, own = self.looks.coarse, pose.undone(turned) if self.backwards else turned
         drawn, through = drawn_in(self.drawn, own, self.staying.image.hw)
-        seen = Seen(*look.compare(look.describe(drawn), self.staying.coarse), through)
-        return self._found(seen if cells is None else seen.reduced(cells), self.options.first)
+        seen = Seen(*look.compare(look.describe(drawn), self.staying.by(look)), through)
+        if cells is not None:
+            seen = seen.reduced(cells)
+        return self._fitted(self._matched(seen, replace(self.options.nearest, hubs=hubs)), self.options.first)
 
-    def again(self, turned: Pose, first: Found) -> Posed:
+    def again(self, first: Found) -> Posed:
         """Matches them, on small grids, with finer descriptors and aligned by what was found."""
-        aligned = self._aligned(first)
-        return Posed(turned, first, aligned, self._found(aligned.reduced(GLANCE), self.options.second, held=True))
+        aligned = self._aligned(first, self.looks.fine).reduced(GLANCE)
+        return Posed(first, self._fitted(self._told_apart(aligned, self.options.nearest), self.options.second))
 
-    def closest(self, posed: Posed) -> Found:
-        """Matches all cells, fewer in the other picture's frame too, and makes the further passes that pay.
+    def closest(self, turned: Pose) -> Found:
+        """Matches all cells in a pose, fewer in the other picture's frame too, and makes the further passes that pay.
 
+        It begins anew, without hubs and with the closest look: more parts are found so, but poses are told apart worse.
         What is misplaced in the one frame is seldom so in the other, as other pixels are drawn and others kept. Further
         passes pay between pictures of the very same thing.
+
+        Args:
+            turned: the pose; see `once`.
 
         Returns:
             Matches and map from the source to the target.
         """
-        if posed.aligned.cells > GLANCE:
-            posed = replace(posed, second=self._found(posed.aligned, self.options.second, held=True))
-        found = posed.found
-        if found is posed.second:
-            found = self._with(found, self._exchanged()._again(posed.first.reversed(self._generator())))
+        first, look = self.once(turned, GLANCE, hubs=False), self.looks.close
+        second = self._told_apart(self._aligned(first, look), self._sharp)
+        found = Posed(first, self._fitted(second, self.options.second)).found
+        if found is not first:
+            found = self._with(found, self._exchanged()._again(first.reversed(self._generator())))
         for _ in range(1, self.options.passes):
             if not found.same_thing:
                 break
-            found = self._found(self._aligned(found), self.options.close, held=True)
+            cycle = self._matched(self._aligned(found, look), self.options.nearest, held=True)
+            found = self._fitted(cycle, self.options.close)
         return found.reversed(self._generator()) if self.backwards else found
 
     def trusted(self, found: Found) -> Matches:
@@ -268,49 +261,58 @@ class Passes:
     def likeness(self, found: Found) -> float:
         """Returns how alike the pictures are to the look that poses are told from, once they are aligned."""
         aligned, _ = self._drawn_through(found)
-        return alike(self.looks.posing, aligned, self.staying.posing, found.trusted)
+        return alike(self.looks.posing, aligned, self.staying.by(self.looks.posing), found.trusted)
 
     def _exchanged(self) -> "Passes":
         """Returns the passes that draw the picture that stays here, and keep the one that is drawn."""
-        staying = Described(self.drawn, self.looks)
-        return replace(self, drawn=self.staying.image, staying=staying, backwards=not self.backwards)
+        return replace(self, drawn=self.staying.image, staying=Described(self.drawn), backwards=not self.backwards)
 
     def _again(self, first: Found) -> CycleMatches:
-        """Matches the pictures as `again` does, but fits no map."""
-        return self._matched(self._aligned(first).reduced(GLANCE), held=True)
+        """Matches the pictures on small grids, aligned by what was found, and fits no map."""
+        return self._told_apart(self._aligned(first, self.looks.close).reduced(GLANCE), self._sharp)
 
     def _with(self, found: Found, exchanged: CycleMatches) -> Found:
         """Fits a map to what was found here and by the exchanged passes, together."""
         matches = found.cycle.matches.joined(exchanged.matches.reversed())
         rate = (found.cycle.cycle_rate + exchanged.cycle_rate) / 2
-        return Found(CycleMatches(matches, rate), smooth.fit(matches, self.options.second, self._generator()))
+        return self._fitted(CycleMatches(matches, rate), self.options.second)
 
     def _drawn_through(self, found: Found) -> tuple[Image, Warp]:
         through = unfold.unfold(found.fit).warp
         return resample.draw(self.drawn, through, mode="bilinear"), through
 
-    def _aligned(self, found: Found) -> Seen:
+    def _aligned(self, found: Found, look: Look | None) -> Seen:
         """Looks at the pictures, the one drawn through a map that was found."""
-        assert self.looks.fine is not None, "extractors that are dear have no fine look"
+        assert look is not None, "extractors that are dear do not look at aligned pictures"
         aligned, through = self._drawn_through(found)
-        return Seen(*self.looks.fine.compare(self.looks.fine.describe(aligned), self.staying.fine), through)
+        return Seen(*look.compare(look.describe(aligned), self.staying.by(look)), through)
 
     def _generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(self.seed)
 
-    def _found(self, seen: Seen, fit: SmoothOptions, *, held: bool = False) -> Found:
-        """Matches what was seen and fits a map to the matches; see `_matched`."""
-        cycle = self._matched(seen, held=held)
+    def _fitted(self, cycle: CycleMatches, fit: SmoothOptions) -> Found:
+        """Fits a map to matches."""
         return Found(cycle, smooth.fit(cycle.matches, fit, self._generator()))
 
-    def _matched(self, seen: Seen, *, held: bool) -> CycleMatches:
+    @property
+    def _sharp(self) -> NearestOptions:
+        """How places are told apart in the pose that was chosen."""
+        options = self.options.nearest
+        return replace(options, temperature=SHARPER * options.temperature)
+
+    def _told_apart(self, seen: Seen, options: NearestOptions) -> CycleMatches:
+        """Matches aligned pictures of two things by what tells their places apart, not by what they all share."""
+        return self._matched(seen, replace(options, common=False), held=True)
+
+    def _matched(self, seen: Seen, options: NearestOptions, *, held: bool = False) -> CycleMatches:
         """Matches what was seen.
 
         Args:
             seen: what was seen.
+            options: how.
             held: matches count for less the farther they are from the warp that the one picture was drawn through.
         """
-        cycle = nearest.match(seen.source, seen.target, self.options.nearest)
+        cycle = nearest.match(seen.source, seen.target, options)
         if seen.through is None:
             return cycle
         matches, hw = cycle.matches, self.drawn.hw

@@ -45,10 +45,10 @@ FACING = 0.3
 LIKENESS = 10.0
 """How much a whole unit of likeness weighs: seven hundredths more make up for half the agreement."""
 
-MIRRORED = 1.7
+MIRRORED = 1.75
 """How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""
 
-TURNED = 1.15
+TURNED = 1.6
 """How many times more one that is turned, scaled or moved needs: photographs are upright more often than not."""
 
 PROMISING = 2.0
@@ -110,6 +110,11 @@ class Allowed:
     def first(self) -> Pose:
         """The one to begin with."""
         return Pose(self.flip == "always", self.angle)
+
+    @property
+    def given(self) -> bool:
+        """No other pose than the first one may be tried."""
+        return len(self.poses()) == 1
 
     def poses(self, base: float = 0.0) -> list[Pose]:
         """Returns the poses to look at, as turns of the source as it is at any rate, the first one first.

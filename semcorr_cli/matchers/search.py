@@ -14,7 +14,7 @@ from semcorr_cli.core.matches import Matches
 from semcorr_cli.core.warp import Warp
 from semcorr_cli.matchers import facing, pose, relation
 from semcorr_cli.matchers.looks import FieldOptions, Looks
-from semcorr_cli.matchers.passes import GLANCE, Described, Found, Passes, Posed, alike, drawn_in
+from semcorr_cli.matchers.passes import GLANCE, Described, Found, Passes, alike, drawn_in
 from semcorr_cli.matchers.pose import Allowed, Evidence
 from semcorr_cli.matchers.relation import Relation
 
@@ -45,12 +45,14 @@ class Choice:
     """The pose that was chosen.
 
     Attributes:
-        posed: what was found in it.
+        pose: the pose.
+        first: what the first look found in it.
         weighed: what spoke for each of the poses that were matched.
         related: what the source is to the target, at a glance.
     """
 
-    posed: Posed
+    pose: Pose
+    first: Found
     weighed: Mapping[Pose, Evidence]
     related: Relation
 
@@ -80,14 +82,14 @@ class Search:
 
     def run(self) -> Sought:
         """Finds the pose, and the closest map that pays."""
-        target = Described(self.target, self.looks)
-        passes = self._passes(target)
+        target = Described(self.target)
+        passes, glanced = self._passes(target), target.by(self.looks.posing)
         if self.looks.fine is None:
-            return self._with_dear_looks(passes, target.posing)
-        choice = self._posed_best(passes, target.posing)
-        best, sure = choice.posed, pose.faced(choice.posed.pose, choice.weighed)
-        found = passes(best.pose).closest(best)
-        return Sought(best.pose, best.first, found, choice.related, sure, target.posing)
+            return self._with_dear_looks(passes, glanced)
+        choice = self._chosen(passes, glanced)
+        found = passes(choice.pose).closest(choice.pose)
+        sure = pose.faced(choice.pose, choice.weighed)
+        return Sought(choice.pose, choice.first, found, choice.related, sure, glanced)
 
     def _with_dear_looks(self, passes: Callable[[Pose], Passes], glanced: FeatureStack) -> Sought:
         """Looks once at the picture as it is, and at it in its likeliest pose."""
@@ -124,41 +126,46 @@ class Search:
         @cache
         def between(mirrored: bool, backwards: bool) -> Passes:
             side = self._side(Pose(mirrored))
-            drawn, staying = (self.target, Described(side, self.looks)) if backwards else (side, target)
+            drawn, staying = (self.target, Described(side)) if backwards else (side, target)
             return Passes(self.looks, self.options, drawn, staying, backwards, self.seed)
 
         # To enlarge the target takes a look more at it, which dear extractors are spared.
         is_cheap = self.looks.fine is not None
         return lambda turned: between(turned.mirrored, is_cheap and turned.scale < 1)
 
-    def _posed_best(self, passes: Callable[[Pose], Passes], glanced: FeatureStack) -> Choice:
-        """Returns the pose that is chosen of those that were aligned, with what was found in it."""
+    def _chosen(self, passes: Callable[[Pose], Passes], glanced: FeatureStack) -> Choice:
+        """Returns the pose that is chosen of those that were aligned; one that is given is not aligned for it."""
         allowed = self.allowed
 
         def once(turned: Pose) -> Found:
             return passes(turned).once(turned, GLANCE)
 
-        untouched = passes(allowed.first).again(allowed.first, once(allowed.first))
+        first = once(allowed.first)
+        if allowed.given:
+            return Choice(allowed.first, first, {}, self._related(glanced))
+        untouched = passes(allowed.first).again(first)
         is_clear = untouched.clear
         related = self._related(glanced, is_clear=is_clear)
         seen = {} if is_clear else {turned: once(turned) for turned in allowed.contenders(related)}
         if not seen:
-            return Choice(untouched, {}, related)
-        ends, seen = self._ends(), {allowed.first: untouched.first} | seen
+            return Choice(allowed.first, first, {}, related)
+        ends, seen = self._ends(), {allowed.first: first} | seen
         # Ends are told by the first matches, which no map has drawn together yet.
         once_weighed = {
             turned: Evidence(found.agreement, ends(turned, passes(turned).trusted(found)))
             for turned, found in seen.items()
         }
-        posed = {allowed.first: untouched}
-        for turned in pose.promising(once_weighed, related, allowed):
-            posed[turned] = posed.get(turned) or passes(turned).again(turned, seen[turned])
+        posed = {
+            turned: untouched if turned == allowed.first else passes(turned).again(seen[turned])
+            for turned in pose.promising(once_weighed, related, allowed)
+        }
         likeness = _likenesses(passes, {turned: entry.found for turned, entry in posed.items()})
         weighed = {
             turned: replace(once_weighed[turned], agreement=entry.agreement, likeness=likeness[turned])
             for turned, entry in posed.items()
         }
-        return Choice(posed[pose.chosen(weighed, related, allowed)], once_weighed | weighed, related)
+        best = pose.chosen(weighed, related, allowed)
+        return Choice(best, seen[best], once_weighed | weighed, related)
 
     def _ends(self) -> Callable[[Pose, Matches], float]:
         """Returns what tells how surely matches that were found in a pose join like ends of things."""

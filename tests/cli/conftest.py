@@ -12,7 +12,8 @@ def halved(options: ExtractorOptions | None) -> ExtractorOptions | None:
 
 
 def small(spec: ExtractorSpec) -> ExtractorSpec:
-    return replace(spec, options=halved(spec.options), fine_options=halved(spec.fine_options))
+    looks = {name: halved(getattr(spec, name)) for name in ("options", "fine_options", "close_options")}
+    return replace(spec, **looks)
 
 
 @pytest.fixture

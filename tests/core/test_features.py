@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import torch
 
-from semcorr_cli.core.features import FeatureMap, FeatureStack
+from semcorr_cli.core.features import CROWD, FeatureMap, FeatureStack, centred, without_hubs
 from semcorr_cli.core.image import Image
 
 
@@ -37,6 +37,68 @@ def test_a_reduced_map_holds_unit_means_and_the_region_that_is_mostly_covered():
     expected = torch.zeros(4, 6, dtype=torch.bool)
     expected[:2, :3] = expected[2, :] = True
     assert torch.equal(found.region, expected)
+
+
+def test_what_all_descriptors_of_two_maps_share_is_taken_away():
+    one, other = features(), features((6, 5))
+    alike = torch.tensor([0.0, 0.0, 0.0, 5.0])[:, None, None]
+    shifted = [replace(it, data=torch.nn.functional.normalize(0.2 * it.data + alike, dim=0)) for it in (one, other)]
+    first, second = centred(*shifted)
+    together = torch.cat([it.flat() for it in shifted])
+    expected = torch.nn.functional.normalize(together - together.mean(dim=0), dim=1)
+    assert torch.allclose(torch.cat([first.flat(), second.flat()]), expected, atol=1e-5)
+    assert float((shifted[0].flat() @ shifted[1].flat().T).min()) > 0.9
+    assert float((first.flat() @ second.flat().T).min()) < -0.9
+
+
+def test_cells_beside_the_regions_do_not_move_the_mean():
+    region = torch.zeros(8, 12, dtype=torch.bool)
+    region[2:5, 3:9] = True
+    it = replace(features(), region=region)
+    inside = it.flat()[it.cells()]
+    moved = replace(it, data=torch.where(region, it.data, it.data.roll(3, dims=2).flip(1)))
+    for one in centred(it, it)[:1] + centred(moved, it)[:1]:
+        expected = torch.nn.functional.normalize(inside - inside.mean(dim=0), dim=1)
+        assert torch.allclose(one.flat()[one.cells()], expected, atol=1e-5)
+
+
+def test_maps_without_cells_stay_as_they_are():
+    nothing = replace(features(), region=torch.zeros(8, 12, dtype=torch.bool))
+    assert centred(nothing, nothing) == (nothing, nothing)
+
+
+def test_similarities_are_less_half_of_what_the_most_alike_have():
+    one, other = features(), features((6, 5))
+    first, second = without_hubs(one, other)
+    cosines = one.flat() @ other.flat().T
+    ours, theirs = (
+        table.sort(dim=1, descending=True).values[:, : round(CROWD * table.shape[1])].mean(dim=1)
+        for table in (cosines, cosines.T)
+    )
+    expected = cosines - (ours[:, None] + theirs[None]) / 2
+    assert torch.allclose(first.flat() @ second.flat().T, expected, atol=1e-5)
+
+
+def test_a_place_that_is_like_everything_is_not_everybodys_neighbour():
+    generator = torch.Generator().manual_seed(0)
+    data = 1 + torch.randn(16, 8, 8, generator=generator)
+    noise = 1.2 * torch.randn(16, 8, 8, generator=generator)
+    noise[:, 3, 3] = 1 - data[:, 3, 3]  # what all have in common, and nothing else
+    one, other = (FeatureMap(torch.nn.functional.normalize(it, dim=0), (64, 64)) for it in (data, data + noise))
+    shares = []
+    for source, target in ((one, other), without_hubs(one, other)):
+        found = (source.flat() @ target.flat().T).argmax(dim=1)
+        shares.append(int((found == 3 * 8 + 3).sum()))
+    assert shares[1] < shares[0] / 2
+
+
+def test_only_cells_of_the_region_are_a_crowd():
+    region = torch.zeros(8, 12, dtype=torch.bool)
+    region[2:6, 3:11] = True
+    one, other = features(), replace(features((8, 12)), region=region)
+    first, _ = without_hubs(one, other)
+    expected = (one.flat() @ other.flat()[other.cells()].T).topk(2, dim=1).values.mean(dim=1) / -2
+    assert torch.allclose(first.data[4].flatten(), expected, atol=1e-5)
 
 
 def test_blank_places_hold_no_cells():

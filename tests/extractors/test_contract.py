@@ -209,8 +209,8 @@ def test_the_recipe_tells_apart_whatever_changes_the_numbers(built: Build, spec:
         built(replace(spec, version=spec.version + 1)),
         built(replace(spec, name="another")),
     ]
-    if spec.fine_options is not None:
-        variants.append(built(spec, options=spec.fine_options))
+    finer = [options for options in (spec.fine_options, spec.close_options) if options is not None]
+    variants += [built(spec, options=options) for options in finer]
     assert len({extractor.recipe for extractor in variants}) == len(variants)
     assert built(spec).recipe == built(spec, options=replace(spec.options)).recipe
     for option in fields(spec.options):
@@ -233,8 +233,9 @@ def test_fine_features_have_the_grid_of_the_first_ones(built: Build, spec: Extra
     if spec.fine_options is None:
         assert not spec.cheap
         return
-    fine = described(built(spec, options=spec.fine_options), picture((120, 90)))
-    assert fine.hw == described(built(spec), picture((120, 90))).hw
+    for options in (spec.fine_options, spec.close_options or spec.fine_options):
+        fine = described(built(spec, options=options), picture((120, 90)))
+        assert fine.hw == described(built(spec), picture((120, 90))).hw
 
 
 def test_names_are_unique_and_found() -> None:

@@ -317,12 +317,47 @@ def test_fine_grids_are_matched_in_full_once_the_pose_is_known(flip: str, monkey
 def test_one_map_is_fitted_to_what_is_found_in_the_frame_of_either_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     maps, rows = watched(monkeypatch)
     found = session(passes=0, flip="never", rotate="never").correspond(whole(), parts()[1])
-    assert [target.image_hw for _, target in maps] == [PART, PART, WHOLE]
-    first, second, turned_round, joined, back = rows
-    assert turned_round == first
+    assert [target.image_hw for _, target in maps] == [PART, PART, PART, WHOLE]
+    glanced, first, second, turned_round, joined, back = rows
+    assert glanced == turned_round == first
     assert joined == back > second + 0.5 * first
     assert error(found.warp, lambda xy: xy + SHIFT) < 0.02
     assert error(found.forward, lambda xy: xy - SHIFT) < 0.02
+
+
+def test_what_two_pictures_share_hides_no_places_unless_they_show_the_very_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[nearest.NearestOptions] = []
+
+    def match(source: FeatureMap, target: FeatureMap, options: nearest.NearestOptions) -> nearest.CycleMatches:
+        asked.append(options)
+        return matched(source, target, options)
+
+    matched = nearest.match
+    monkeypatch.setattr(nearest, "match", match)
+    session(passes=2, flip="never", rotate="never").correspond(*parts())
+    glanced, first, *aligned, last = [(options.hubs, options.common, options.temperature) for options in asked]
+    assert glanced == last == (True, True, 0.02)
+    assert first == (False, True, 0.02)
+    assert aligned == [(True, False, 0.75 * 0.02)] * 2
+
+
+def test_a_pose_that_is_not_promising_is_not_chosen_the_untouched_one_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "CLEAR_AGREEMENT", 2.0)
+    monkeypatch.setattr(pose.Allowed, "contenders", lambda allowed, related: [Pose(True)])
+    monkeypatch.setattr(pose, "promising", lambda weighed, related, allowed: [Pose(True)])
+    assert session(passes=0).correspond(*parts()).pose == Pose(True)
+
+
+def test_a_pose_that_is_given_is_not_aligned_to_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(passes.Passes, "again")
+    for flip, rotate in (("never", "never"), ("always", "30")):
+        assert pose.Allowed(flip, rotate).given
+        found = session(passes=0, flip=flip, rotate=rotate).correspond(*parts()).pose
+        assert (found.mirrored, found.angle) == (flip == "always", 0.0 if rotate == "never" else 30.0)
+    for flip, rotate in (("auto", "never"), ("never", "auto"), ("auto", "30")):
+        assert not pose.Allowed(flip, rotate).given
 
 
 def test_cells_beside_a_turned_source_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

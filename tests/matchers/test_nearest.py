@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from semcorr_cli.core.features import FeatureMap
+from semcorr_cli.core.features import FeatureMap, centred, without_hubs
 from semcorr_cli.matchers.nearest import NearestOptions, match
 
 CENTRES = NearestOptions(window=0)
@@ -68,6 +68,29 @@ def test_pairs_and_scores_equal_plain_loops(seed: int) -> None:
         assert torch.allclose(found.source[row], starts[start], atol=1e-4)
         assert torch.allclose(found.target[row], ends[end], atol=1e-4)
         assert float(found.score[row]) == pytest.approx(score, abs=1e-5)
+
+
+def test_without_hubs_neighbours_are_others_and_scores_cosines_still() -> None:
+    source, target = features((6, 6), (60, 60), 1), features((5, 7), (50, 70), 2)
+    found = match(source, target, NearestOptions(window=0, hubs=False)).matches
+    first, second = without_hubs(source, target)
+    products = first.flat() @ second.flat().T
+    there, back = products.argmax(dim=1), products.argmax(dim=0)
+    assert torch.equal(found.target[:36], target.centres()[there])
+    assert not torch.equal(found.target, match(source, target, CENTRES).matches.target)
+    cycle = (source.centres()[back[there]] - source.centres()).norm(dim=1) / 10
+    cosines = (source.flat() * target.flat()[there]).sum(dim=1)
+    expected = (torch.exp(-((cycle / 2) ** 2) / 2) * cosines).clamp_min(0)
+    assert torch.allclose(found.score[:36], expected, atol=1e-5)
+
+
+def test_without_what_is_common_the_rest_is_compared() -> None:
+    source, target = features((6, 6), (60, 60), 1), features((5, 7), (50, 70), 2)
+    found = match(source, target, NearestOptions(common=False)).matches
+    expected = match(*centred(source, target)).matches
+    assert torch.equal(found.target, expected.target)
+    assert torch.equal(found.score, expected.score)
+    assert not torch.equal(found.target, match(source, target).matches.target)
 
 
 def test_cycle_rate_is_the_share_that_comes_back_within_three_cells() -> None:
