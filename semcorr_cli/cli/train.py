@@ -1,6 +1,7 @@
 """`semcorr train`: the networks of the package, from scratch or fine-tuned, on a folder of pictures."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +11,10 @@ import typer
 from semcorr_cli.cli import output
 from semcorr_cli.cli.interruption import asked_to_stop
 from semcorr_cli.cli.options import TalkOptions
-from semcorr_cli.errors import MissingError, OutputError, UsageError
+from semcorr_cli.errors import InputError, MissingError, OutputError, UsageError
 
 if TYPE_CHECKING:
+    from semcorr_cli.extractors.facing import FacingNet
     from semcorr_cli.extractors.network import DescriptorNet
     from semcorr_cli.training.options import TrainOptions
     from semcorr_cli.training.pictures import Pictures
@@ -39,7 +41,10 @@ def train(
     ] = Path("semcorr-run"),
     start: Annotated[
         str | None,
-        typer.Option(help="Fine-tune these weights: a file, or `builtin` for the shipped ones.", show_default=False),
+        typer.Option(
+            help="Fine-tune these weights: a file, or `builtin` (with --facing, also `facing`) for the shipped ones.",
+            show_default=False,
+        ),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Default: 13400 from scratch, 600 with --start.", show_default=False)
@@ -76,6 +81,14 @@ def train(
             help="Train the network that tells fronts from backs instead; its file is RUN/facing.safetensors.",
         ),
     ] = False,
+    often: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER=TIMES",
+            help="With --facing: draw a sub-folder so many times more often, whose fronts and backs are hard to tell.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     options: TalkOptions,
 ) -> None:
@@ -87,7 +100,7 @@ def train(
         semcorr train caltech101 --run run --without okapi --develop caltech_kps
         semcorr train caltech101 --run run
         semcorr train caltech101 --run run --relation
-        semcorr train caltech101 --run run --facing
+        semcorr train caltech101 --run run --facing --often car_side=15
 
     Trains the network of the built-in extractor on PICTURES, on the CPU. Pictures of one sub-folder should show the
     same kind of thing, facing the same way; pictures that lie beside the sub-folders need not. Ctrl-C saves and stops;
@@ -102,17 +115,21 @@ def train(
     out = output.current()
     if relation and facing:
         raise UsageError("--relation and --facing train different networks: give one of them")
+    if often and not facing:
+        raise UsageError("--often goes with --facing")
+    more_often = _often(often or [])
     recipe = _recipe(steps, start is not None, seed, settings or [])
     _check_run(run)
-    origin = None if start is None else load_network(_weights(start))
+    origin = None if start is None or facing else load_network(_weights(start))
+    facing_origin = _facing_origin(start or "builtin") if facing else None
     out.say(f"reading {pictures}")
     everything = read_folder(pictures, run / "pictures", recipe.side, without or (), loose or ())
     everything = rendered.join(everything, renders or ())
     if relation:
         _train_relation(everything, run, steps, seed)
         return
-    if facing:
-        _train_facing(everything, run, origin or load_network(_weights("builtin")), steps, seed)
+    if facing_origin is not None:
+        _train_facing(everything, run, facing_origin, steps, seed, more_often)
         return
     trainer = Trainer(everything, recipe, run, origin)
     counts = f"{len(everything.hw)} pictures in {len(everything.names)} categories"
@@ -148,19 +165,52 @@ def _train_relation(pictures: "Pictures", run: Path, steps: int | None, seed: in
     out.result.update(steps=recipe.steps, pictures=len(pictures.hw))
 
 
-def _train_facing(pictures: "Pictures", run: Path, start: "DescriptorNet", steps: int | None, seed: int) -> None:
+def _train_facing(
+    pictures: "Pictures",
+    run: Path,
+    start: "DescriptorNet | FacingNet",
+    steps: int | None,
+    seed: int,
+    often: Mapping[str, float],
+) -> None:
     """Trains the network that tells fronts from backs; see `training.facing`."""
     from semcorr_cli.training import facing
     from semcorr_cli.training.facing import FacingTraining
     from semcorr_cli.training.weights import write_weights
 
-    out, recipe = output.current(), FacingTraining(seed=seed)
+    out, recipe = output.current(), FacingTraining(seed=seed, often=often)
     recipe = recipe if steps is None else replace(recipe, steps=steps)
     with out.bar(recipe.steps, "steps") as advance:
         trained = facing.train(pictures, start, recipe, lambda done, off: advance(done, f"loss {off:.2f}"))
     write_weights(trained, run / FACING, {"steps": str(recipe.steps), "seed": str(seed)})
     out.made(str(run / FACING), None)
     out.result.update(steps=recipe.steps, pictures=len(pictures.hw))
+
+
+def _often(settings: list[str]) -> dict[str, float]:
+    """Reads --often."""
+    times = {}
+    for text in settings:
+        name, _, value = text.rpartition("=")
+        try:
+            times[name] = float(value)
+        except ValueError:
+            times[name] = math.nan
+        if not name or not 0 < times[name] < math.inf:
+            raise UsageError(f"--often {text!r} is not FOLDER=TIMES, times above 0")
+    return times
+
+
+def _facing_origin(start: str) -> "DescriptorNet | FacingNet":
+    """Returns what --facing starts from: a network of its own kind, or one whose trunk it takes."""
+    from semcorr_cli.extractors.facing import FacingNet
+    from semcorr_cli.extractors.network import load_network, load_trunk
+
+    path = _weights(start)
+    try:
+        return load_trunk(path, FacingNet)
+    except InputError:
+        return load_network(path)
 
 
 def _recipe(steps: int | None, tuning: bool, seed: int, settings: list[str]) -> "TrainOptions":
@@ -199,8 +249,8 @@ def _weights(start: str) -> Path:
     """Returns the file that --start means."""
     from semcorr_cli import extractors
 
-    packaged = extractors.find("builtin")
-    path = packaged.files(Path())[0] if packaged is not None and start == "builtin" else Path(start)
+    shipped = {"builtin": extractors.find("builtin"), "facing": extractors.FACING}.get(start)
+    path = Path(start) if shipped is None else shipped.files(Path())[0]
     if not path.is_file():
         raise MissingError(f"--start {start}: there is no such file")
     return path
