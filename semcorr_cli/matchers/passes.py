@@ -23,6 +23,10 @@ SAME_SUPPORT = 0.5
 SAME_INLIERS = 0.92
 """Inlier rate from which half that support will do: pictures of the same thing that overlap in part only."""
 
+VERY_SAME_INLIERS = 0.89
+"""Inlier rate of a further pass below which the two are but alike after all. Of 23 photographs and warped copies of
+them all had 0.91 or more; of 24 pairs of two things that come so far, 22 had less than 0.88."""
+
 HELD = 0.12
 """Shift between aligned pictures, as a share of their size, at which a match has lost e^-½ of its weight."""
 
@@ -234,7 +238,8 @@ class Passes:
 
         It begins anew, without hubs and with the closest look: more parts are found so, but poses are told apart worse.
         What is misplaced in the one frame is seldom so in the other, as other pixels are drawn and others kept. Further
-        passes pay between pictures of the very same thing.
+        passes pay between pictures of the very same thing, by whole descriptors: what they all have in common hides
+        nothing there. Where their matches part with the map the two are but alike, and it is taken away again.
 
         Args:
             turned: the pose; see `once`.
@@ -247,12 +252,21 @@ class Passes:
         found = Posed(first, self._fitted(second, self.options.second)).found
         if found is not first:
             found = self._with(found, self._exchanged()._again(first.reversed(self._generator())))
+        common = True
         for _ in range(1, self.options.passes):
             if not found.same_thing:
                 break
-            cycle = self._matched(self._aligned(found, look), self.options.nearest, held=True)
-            found = self._fitted(cycle, self.options.close)
+            closer = self._closer(found, common=common)
+            if common and closer.inlier_rate < VERY_SAME_INLIERS:
+                common = False
+                closer = self._closer(found, common=False)
+            found = closer
         return found.reversed(self._generator()) if self.backwards else found
+
+    def _closer(self, found: Found, *, common: bool) -> Found:
+        """Makes a further pass; see `nearest.NearestOptions` for what is common."""
+        seen, options = self._aligned(found, self.looks.close), replace(self.options.nearest, common=common)
+        return self._fitted(self._matched(seen, options, held=True), self.options.close)
 
     def trusted(self, found: Found) -> Matches:
         """Returns matches, from the source to the target, with as much of their weight as agrees with the map."""

@@ -325,9 +325,8 @@ def test_one_map_is_fitted_to_what_is_found_in_the_frame_of_either_picture(monke
     assert error(found.forward, lambda xy: xy - SHIFT) < 0.02
 
 
-def test_what_two_pictures_share_hides_no_places_unless_they_show_the_very_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def asked_for(monkeypatch: pytest.MonkeyPatch, count: int) -> list[tuple[bool, bool, float]]:
+    """Returns how two parts of one picture are matched in one pose: hubs, what is common, and the temperature."""
     asked: list[nearest.NearestOptions] = []
 
     def match(source: FeatureMap, target: FeatureMap, options: nearest.NearestOptions) -> nearest.CycleMatches:
@@ -336,11 +335,26 @@ def test_what_two_pictures_share_hides_no_places_unless_they_show_the_very_same(
 
     matched = nearest.match
     monkeypatch.setattr(nearest, "match", match)
-    session(passes=2, flip="never", rotate="never").correspond(*parts())
-    glanced, first, *aligned, last = [(options.hubs, options.common, options.temperature) for options in asked]
+    session(passes=count, flip="never", rotate="never").correspond(*parts())
+    return [(options.hubs, options.common, options.temperature) for options in asked]
+
+
+def test_what_two_pictures_share_hides_no_places_unless_they_show_the_very_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    glanced, first, *aligned, last = asked_for(monkeypatch, 2)
     assert glanced == last == (True, True, 0.02)
     assert first == (False, True, 0.02)
     assert aligned == [(True, False, 0.75 * 0.02)] * 2
+
+
+def test_two_things_that_are_but_alike_are_told_apart_in_further_passes_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passes, "VERY_SAME_INLIERS", 2.0)
+    whole, *apart = asked_for(monkeypatch, 3)[4:]
+    assert whole == (True, True, 0.02)
+    assert apart == [(True, False, 0.02)] * 2
 
 
 def test_a_pose_that_is_not_promising_is_not_chosen_the_untouched_one_neither(monkeypatch: pytest.MonkeyPatch) -> None:
