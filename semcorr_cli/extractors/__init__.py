@@ -185,7 +185,7 @@ FACING = ExtractorSpec(
     channels=32,
     stride=16,
     licence="Apache-2.0",
-    version=1,
+    version=2,
     packaged="facing.safetensors",
 )
 """How pictures are described for telling which way things face, whatever they are matched by."""

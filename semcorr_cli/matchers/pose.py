@@ -39,16 +39,16 @@ WITHIN_REACH = 5.25
 BELIEF = 1.0
 """Power of a pose's probability by which its agreement is weighed."""
 
-FACING = 0.3
+FACING = 0.25
 """Power by which it is weighed by the likelihood that its matches join like ends of things."""
 
 LIKENESS = 10.0
 """How much a whole unit of likeness weighs: seven hundredths more make up for half the agreement."""
 
-MIRRORED = 1.75
+MIRRORED = 1.7
 """How many times more agreement a mirrored picture needs: little tells the sides of a symmetric thing apart."""
 
-TURNED = 1.6
+TURNED = 2.0
 """How many times more one that is turned, scaled or moved needs: photographs are upright more often than not."""
 
 PROMISING = 2.0
