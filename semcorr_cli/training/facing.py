@@ -57,7 +57,7 @@ class FacingTraining:
         clip: largest norm of the gradient.
         balance: power of a folder's size that its chance is proportional to.
         often: how many times more often than that folders are drawn whose ends are hard to learn, by their names. Seen
-            in most steps, in large views, cars were learnt in 200 steps; seen in a tenth of them they were not in 9 000.
+            in most steps, in large views, cars were learnt in 200 steps; seen in a tenth they were not in 9 000.
         seed: of everything random.
     """
 
