@@ -279,10 +279,10 @@ def open_session(options: FeatureOptions) -> "Session":
     wanted = SessionOptions(
         features=options.features,
         weights={
-            name: Path(path) for name, path in _named(options.weights, "--weights", "NAME=PATH", "dino=/models/dinov2")
+            name: Path(path) for name, path in named(options.weights, "--weights", "NAME=PATH", "dino=/models/dinov2")
         },
         adapter=options.adapter,
-        feature_options=dict(_named(options.feature_option, "--feature-option", "KEY=VALUE", "layer=9")),
+        feature_options=dict(named(options.feature_option, "--feature-option", "KEY=VALUE", "layer=9")),
         prompt=options.prompt,
         device=options.device,
         dtype=options.dtype.value,
@@ -320,8 +320,18 @@ def _rotation(text: str) -> str:
     return text
 
 
-def _named(texts: list[str] | None, option: str, form: str, example: str) -> list[tuple[str, str]]:
-    """Returns what options of the form NAME=VALUE say."""
+def named(texts: list[str] | None, option: str, form: str, example: str) -> list[tuple[str, str]]:
+    """Returns what options of the form NAME=VALUE say.
+
+    Args:
+        texts: what was given.
+        option: the option's name.
+        form: what it should look like.
+        example: one that does.
+
+    Raises:
+        UsageError: one of another form.
+    """
     found = []
     for text in texts or []:
         name, separator, value = text.partition("=")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ import typer
 
 from semcorr_cli.cli import output
 from semcorr_cli.cli.interruption import asked_to_stop
-from semcorr_cli.cli.options import TalkOptions
+from semcorr_cli.cli.options import TalkOptions, named
 from semcorr_cli.errors import InputError, MissingError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -117,8 +118,8 @@ def train(
         raise UsageError("--relation and --facing train different networks: give one of them")
     if often and not facing:
         raise UsageError("--often goes with --facing")
-    more_often = _often(often or [])
-    recipe = _recipe(steps, start is not None, seed, settings or [])
+    more_often = _often(often)
+    recipe = _recipe(steps, start is not None, seed, settings)
     _check_run(run)
     origin = None if start is None or facing else load_network(_weights(start))
     facing_origin = _facing_origin(start or "builtin") if facing else None
@@ -187,17 +188,16 @@ def _train_facing(
     out.result.update(steps=recipe.steps, pictures=len(pictures.hw))
 
 
-def _often(settings: list[str]) -> dict[str, float]:
+def _often(settings: list[str] | None) -> dict[str, float]:
     """Reads --often."""
     times = {}
-    for text in settings:
-        name, _, value = text.rpartition("=")
-        try:
-            times[name] = float(value)
-        except ValueError:
-            times[name] = math.nan
-        if not name or not 0 < times[name] < math.inf:
-            raise UsageError(f"--often {text!r} is not FOLDER=TIMES, times above 0")
+    for name, value in named(settings, "--often", "FOLDER=TIMES", "car_side=15"):
+        count = math.nan
+        with suppress(ValueError):
+            count = float(value)
+        if not 0 < count < math.inf:
+            raise UsageError(f"--often {f'{name}={value}'!r} is not FOLDER=TIMES, times above 0")
+        times[name] = count
     return times
 
 
@@ -213,18 +213,13 @@ def _facing_origin(start: str) -> "DescriptorNet | FacingNet":
         return load_network(path)
 
 
-def _recipe(steps: int | None, tuning: bool, seed: int, settings: list[str]) -> "TrainOptions":
+def _recipe(steps: int | None, tuning: bool, seed: int, settings: list[str] | None) -> "TrainOptions":
     from semcorr_cli.training.options import TrainOptions, changed, fine_tuning
 
     recipe = fine_tuning(steps or TUNING_STEPS) if tuning else TrainOptions()
     if steps is not None and not tuning:
         recipe = replace(recipe, steps=steps, decay=min(recipe.decay, steps // 4))
-    pairs = {}
-    for text in settings:
-        name, separator, value = text.partition("=")
-        if not separator:
-            raise UsageError(f"--set {text!r} is not NAME=VALUE")
-        pairs[name] = value
+    pairs = dict(named(settings, "--set", "NAME=VALUE", "views.turn=20"))
     try:
         return changed(replace(recipe, seed=seed), pairs)
     except (AttributeError, TypeError, ValueError, SyntaxError) as error:
