@@ -9,7 +9,7 @@ from torch import Tensor
 from semcorr_cli.core.coords import Hw
 
 CHUNK = 1024
-"""Source descriptors compared at once with all target descriptors: 15 MB of float32 for a 60 × 60 grid."""
+"""Source descriptors compared at once with all target descriptors, where not all similarities are kept."""
 
 BLOCK = 64
 """Rows of a matrix whose maximum is found together."""
@@ -52,10 +52,10 @@ def nearest_both_ways(source: Float[Tensor, "n c"], target: Float[Tensor, "m c"]
     backward_similarity = torch.full((target.shape[0],), -torch.inf, dtype=target.dtype, device=target.device)
     size = (source.shape[0], target.shape[0])
     matrix = source.new_empty(size) if size[0] * size[1] <= KEPT else None
-    for start in range(0, source.shape[0], CHUNK):
-        room = None if matrix is None else matrix[start : start + CHUNK]
-        similarity = torch.mm(source[start : start + CHUNK], target.T, out=room)
-        value, index = similarity.max(dim=1)
+    step = CHUNK if matrix is None else max(1, size[0])  # one large product takes less time than several
+    for start in range(0, size[0], step):
+        similarity = torch.mm(source[start : start + step], target.T, out=matrix)
+        value, index = _best_of_columns(similarity.T)
         forward.append(index)
         forward_similarity.append(value)
         value, index = _best_of_columns(similarity)

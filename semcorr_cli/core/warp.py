@@ -11,6 +11,7 @@ from torch import Tensor
 
 from semcorr_cli.core import coords, processor
 from semcorr_cli.core.coords import Hw
+from semcorr_cli.core.spline import ThinPlateSpline
 
 LATTICE_STEP = 8
 """Target pixels between lattice nodes, before refinement."""
@@ -63,21 +64,30 @@ class Warp:
     def sampled(cls, field: Field, source_hw: Hw, target_hw: Hw, *, mirrored: bool = False) -> "Warp":
         """Samples a smooth field on a lattice fine enough for `TOLERANCE`, with full confidence.
 
-        The step is halved while reading between nodes would be off by more than the tolerance at a cell's centre.
+        The step is halved while reading between nodes would be off by more than the tolerance at a cell's centre. A
+        finer lattice is filled in round the nodes that are known, and these centres.
         """
-        positions = cls.lattice(target_hw)
-        for attempt in range(REFINEMENTS + 1):
-            rows, columns = positions.shape[0] - 1, positions.shape[1] - 1
-            nodes = field(positions.reshape(-1, 2)).reshape(positions.shape).float()
-            warp = cls(nodes, torch.ones(nodes.shape[:2]), source_hw, target_hw, mirrored)
-            if attempt == REFINEMENTS or 2 * max(rows, columns) > max(target_hw):
-                return warp
-            centres = (positions[:-1, :-1] + positions[1:, 1:]) / 2
-            exact = field(centres.reshape(-1, 2)).float()
-            if float((warp.at(centres.reshape(-1, 2)) - exact).norm(dim=-1).max()) <= TOLERANCE:
-                return warp
-            positions = _node_positions((2 * rows + 1, 2 * columns + 1), target_hw)
-        raise AssertionError("unreachable")
+
+        def known(positions: Float[Tensor, "r c 2"]) -> Float[Tensor, "r c 2"]:
+            if isinstance(field, ThinPlateSpline):
+                return field.on_grid(positions[0, :, 0], positions[:, 0, 1])
+            return field(positions.reshape(-1, 2)).reshape(positions.shape).float()
+
+        nodes = known(cls.lattice(target_hw))
+        for _ in range(REFINEMENTS):
+            rows, columns = nodes.shape[0] - 1, nodes.shape[1] - 1
+            if 2 * max(rows, columns) > max(target_hw):
+                break
+            finer = _node_positions((2 * rows + 1, 2 * columns + 1), target_hw)
+            exact = known(finer[1::2, 1::2])
+            read = (nodes[:-1, :-1] + nodes[:-1, 1:] + nodes[1:, :-1] + nodes[1:, 1:]) / 4
+            if float((read - exact).square().sum(dim=-1).max()) <= TOLERANCE**2:
+                break
+            filled = torch.empty_like(finer)
+            filled[::2, ::2], filled[1::2, 1::2] = nodes, exact
+            filled[::2, 1::2], filled[1::2, ::2] = known(finer[::2, 1::2]), known(finer[1::2, ::2])
+            nodes = filled
+        return cls(nodes, torch.ones(nodes.shape[:2]), source_hw, target_hw, mirrored)
 
     @staticmethod
     def lattice(target_hw: Hw, finer: int = 1, *, cells: int = COARSEST_SIDE) -> Float[Tensor, "r c 2"]:

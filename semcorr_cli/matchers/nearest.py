@@ -64,17 +64,20 @@ def match(source: FeatureMap, target: FeatureMap, options: NearestOptions | None
     if not options.common:
         source, target = centred(source, target)
     cells_s, cells_t = source.cells(), target.cells()
-    flat_s, flat_t = own_s, own_t = source.flat()[cells_s], target.flat()[cells_t]
+    flat_s, flat_t = own_s, own_t = source.chosen(), target.chosen()
     if flat_s.shape[0] == 0 or flat_t.shape[0] == 0:
         none = torch.zeros(0, 2)
         return CycleMatches(Matches(none, none, none[:, 0], source.image_hw, target.image_hw), 0.0)
     if not options.hubs:
         source, target = without_hubs(source, target)
-        flat_s, flat_t = source.flat()[cells_s], target.flat()[cells_t]
+        flat_s, flat_t = source.chosen(), target.chosen()
     found = similarity.nearest_both_ways(flat_s, flat_t)
     there = _one_way(source, target, flat_s, (cells_s, cells_t), found, options)
     back = _one_way(target, source, flat_t, (cells_t, cells_s), found.reversed(), options)
-    like_s, like_t = (own_s * own_t[found.forward]).sum(dim=1), (own_t * own_s[found.backward]).sum(dim=1)
+    if options.hubs:
+        like_s, like_t = found.forward_similarity, found.backward_similarity
+    else:
+        like_s, like_t = (own_s * own_t[found.forward]).sum(dim=1), (own_t * own_s[found.backward]).sum(dim=1)
     score = torch.cat([there.decay * like_s, back.decay * like_t])
     matches = Matches(
         torch.cat([there.start, back.end]).cpu(),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from semcorr_cli.core import coords, spline
@@ -45,7 +45,7 @@ class SmoothOptions:
         hypotheses: affine starts drawn; the best few are refined.
         refined: affine starts refined to splines.
         rows: matches that are fitted at most, drawn evenly from all; neighbours say much the same.
-        judges: of these, matches at most by which affine starts are chosen.
+        judges: of these, matches at most by which affine starts are chosen, and annealed half of the way.
     """
 
     knots: int = 9
@@ -125,8 +125,8 @@ def fit(matches: Matches, options: SmoothOptions, generator: torch.Generator) ->
 
 def _fit(matches: Matches, options: SmoothOptions, field: ThinPlateSpline, end: "_End | None") -> SmoothFit:
     """Judges matches by a map."""
-    residual = (field(matches.target) - matches.source).norm(dim=-1) / max(matches.source_hw)
-    trust = 1 - geman_mcclure(residual, options.scale_end)
+    missed = (field(matches.target) - matches.source) / max(matches.source_hw)
+    trust = 1 - geman_mcclure(missed.square().sum(dim=-1), options.scale_end)
     total = float(matches.score.sum())
     cost = 1 - float((trust * matches.score).sum()) / total if total > 0 else 1.0
     return SmoothFit(matches, options, field, trust, cost, end)
@@ -164,9 +164,8 @@ def translation(matches: Matches) -> ThinPlateSpline:
     return similarity(middle)
 
 
-def geman_mcclure(residual: Float[Tensor, "..."], scale: float) -> Float[Tensor, "..."]:
-    """Returns the cost r²/(σ² + r²) in [0, 1)."""
-    squared = residual.square()
+def geman_mcclure(squared: Float[Tensor, "..."], scale: float) -> Float[Tensor, "..."]:
+    """Returns the cost r²/(σ² + r²) in [0, 1) of residuals whose squares are given."""
     return squared / (scale**2 + squared)
 
 
@@ -187,7 +186,7 @@ def mirrored_share(fit: SmoothFit, generator: torch.Generator) -> float:
     starts = affine_starts(x, y, weight, replace(o, refined=1), generator)
     if not starts:
         return 0.0
-    agreed = 1 - geman_mcclure((starts[0] - y).norm(dim=-1), o.scale_end)
+    agreed = 1 - geman_mcclure((starts[0] - y).square().sum(dim=-1), o.scale_end)
     return float((agreed * weight).sum() / matches.score.double().sum())
 
 
@@ -218,8 +217,9 @@ def affine_starts(
     solution = solution[sound]
     homogeneous = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
     judges = _evenly(len(x), options.judges)
-    missed = (homogeneous[judges] @ solution - y[judges]).norm(dim=-1)
-    cost = (geman_mcclure(missed, options.scale_start / 2) * weight[judges]).sum(dim=1)
+    # Coordinate by coordinate: torch is slow along a dimension of two.
+    across, down = (solution.permute(2, 0, 1) @ homogeneous[judges].T).sub_(y[judges].T[:, None]).square_()
+    cost = geman_mcclure(across.add_(down), options.scale_start / 2) @ weight[judges]
     best = torch.argsort(cost, stable=True)[: options.refined]
     return [homogeneous @ solution[k] for k in best.tolist()]
 
@@ -252,39 +252,61 @@ class _Problem:
         knots = frame.apply(spline.lattice_knots(matches.target_hw, options.knots))
         return cls(x, y, matches.score.double(), spline.Regression.prepare(x, knots), knots, matches, options)
 
+    def at(self, rows: Int[Tensor, " k"]) -> "_Problem":
+        """Returns the problem of some of the matches."""
+        return replace(
+            self,
+            x=self.x[rows],
+            y=self.y[rows],
+            weight=self.weight[rows],
+            design=self.design.at(rows),
+            matches=self.matches[rows],
+        )
+
     def annealed(self, starts: Sequence[Float[Tensor, "n 2"] | None]) -> _End | None:
         """Reweights and refits from starts' predictions, None standing for trust in all matches.
 
-        Half of the way all of them go; the rest the one whose robust cost is the lowest by then.
+        Half of the way all of them go, judged by some of the matches, as the map is still stiff; the rest the one whose
+        robust cost is the lowest by then.
 
         Returns:
             The end; None when no start's systems have solutions.
         """
         o = self.options
         half = (o.steps + 1) // 2
-        everyone = torch.ones_like(self.weight)
+        rows = _evenly(len(self.y), o.judges)
+        judges = self.at(rows)
+        everyone = torch.ones_like(judges.weight)
         trusts = [
-            everyone if start is None else 1 - geman_mcclure((start - self.y).norm(dim=-1), o.scale_start)
+            everyone
+            if start is None
+            else 1 - geman_mcclure((start[rows] - judges.y).square().sum(dim=-1), o.scale_start)
             for start in starts
         ]
-        ends = [end for trust in trusts if (end := self._anneal(trust, range(half))) is not None]
-        best = min(ends, key=self._cost, default=None)
-        best = None if best is None else self._anneal(best, range(half, o.steps))
-        return None if best is None else _End(self, best.square())
+        ways = [way for trust in trusts if (way := judges._anneal(trust, range(half))) is not None]
+        best = min(ways, key=lambda way: judges._cost(judges._trust(way, half - 1)), default=None)
+        if best is not None and half < o.steps:
+            best = self._anneal(self._trust(best, half - 1), range(half, o.steps))
+        return None if best is None else _End(self, self._trust(best, o.steps - 1).square())
 
-    def _anneal(self, trust: Float[Tensor, " n"], rounds: range) -> Float[Tensor, " n"] | None:
-        """Goes through some of the rounds; returns the matches' trust after them."""
-        o = self.options
+    def _anneal(self, trust: Float[Tensor, " n"], rounds: range) -> Float[Tensor, "p 2"] | None:
+        """Goes through some of the rounds; returns the coefficients after them, None where they are not determined."""
+        o, coefficients = self.options, None
         for step in rounds:
-            share = step / max(o.steps - 1, 1)
-            smoothing = _geometric(o.smoothing_start, o.smoothing_end, share)
-            scale = _geometric(o.scale_start, o.scale_end, share)
+            smoothing = _geometric(o.smoothing_start, o.smoothing_end, step / max(o.steps - 1, 1))
             try:
                 coefficients = self.design.coefficients(self.y, self.weight * trust.square(), smoothing)
             except ValueError:
                 return None
-            trust = 1 - geman_mcclure((self.design.design @ coefficients - self.y).norm(dim=-1), scale)
-        return trust
+            trust = self._trust(coefficients, step)
+        return coefficients
+
+    def _trust(self, coefficients: Float[Tensor, "p 2"], step: int) -> Float[Tensor, " n"]:
+        """Returns how far matches are trusted after a round that ended so."""
+        o = self.options
+        missed = self.design.fitted(coefficients) - self.y.T
+        scale = _geometric(o.scale_start, o.scale_end, step / max(o.steps - 1, 1))
+        return 1 - geman_mcclure(missed.square().sum(dim=0), scale)
 
     def _cost(self, trust: Float[Tensor, " n"]) -> float:
         """Returns the mean of 1 − trust by the matches' weight."""

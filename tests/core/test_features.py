@@ -39,6 +39,16 @@ def test_a_reduced_map_holds_unit_means_and_the_region_that_is_mostly_covered():
     assert torch.equal(found.region, expected)
 
 
+def test_a_map_of_any_size_is_reduced_by_area():
+    it = features()
+    for cells in range(1, 12):
+        found = it.reduced(cells)
+        means = torch.nn.functional.interpolate(it.data[None], size=found.hw, mode="area")[0]
+        assert max(found.hw) == cells
+        assert torch.allclose(found.data, torch.nn.functional.normalize(means, dim=0), atol=1e-6)
+        assert found.flat().data_ptr() == found.data.data_ptr()
+
+
 def test_what_all_descriptors_of_two_maps_share_is_taken_away():
     one, other = features(), features((6, 5))
     alike = torch.tensor([0.0, 0.0, 0.0, 5.0])[:, None, None]

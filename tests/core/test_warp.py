@@ -39,6 +39,20 @@ def test_sampled_lattice_keeps_its_promise() -> None:
     assert float(error.quantile(0.99)) < TOLERANCE
 
 
+def test_every_node_is_the_fields_own_however_often_the_lattice_was_refined() -> None:
+    generator = torch.Generator().manual_seed(0)
+    places = torch.rand(40, 2, generator=generator, dtype=torch.float64) * 200
+    shifts = torch.randn(40, 2, generator=generator, dtype=torch.float64)
+    for wild, finer in ((0.1, 1), (1.0, 2), (4.0, 4)):
+        field = spline.fit(places, places + wild * shifts, smoothing=1e-3, frame_hw=(200, 200))
+        warp = Warp.sampled(field, (200, 200), (200, 200))
+        positions = Warp.lattice((200, 200), finer)
+        assert warp.nodes.shape == positions.shape
+        assert torch.allclose(warp.nodes, field(positions.reshape(-1, 2)).reshape(positions.shape), atol=2e-3)
+        point_by_point = Warp.sampled(field.__call__, (200, 200), (200, 200))
+        assert torch.allclose(point_by_point.nodes, warp.nodes, atol=2e-3)
+
+
 def test_strips_equal_the_whole_and_points_equal_rows() -> None:
     warp = Warp.sampled(bent((120, 90), (101, 77)), (120, 90), (101, 77))
     whole = warp.rows(0, 101)
