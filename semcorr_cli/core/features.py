@@ -184,7 +184,7 @@ class FeatureStack:
     def single(cls, data: Float[Tensor, "c h w"], image_hw: Hw) -> "FeatureStack":
         """Returns a stack whose only layer is a finished feature map's data."""
         h, w = data.shape[1:]
-        return cls({"features": data}, image_hw, (h, w), (0, 0, h, w))
+        return cls({"features": by_cell(data)}, image_hw, (h, w), (0, 0, h, w))
 
     @property
     def hw(self) -> Hw:

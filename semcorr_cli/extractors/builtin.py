@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from semcorr_cli.core.features import FeatureStack, by_cell
+from semcorr_cli.core.features import FeatureStack
 from semcorr_cli.core.image import Image
 from semcorr_cli.extractors.base import Extractor, working_hw
 from semcorr_cli.extractors.network import STRIDE, DescriptorNet, load_network, prepared
@@ -60,7 +60,7 @@ class Builtin(Extractor):
             weights = (1.0,) * len(o.sift_patches)
             precise = dense_root_sift(image, SiftOptions(o.side, STRIDE, o.sift_patches, weights, o.sift_orientations))
             data = functional.normalize(torch.cat([data, o.sift_weight**0.5 * precise.to(self.device)]), dim=0)
-        return FeatureStack.single(by_cell(data), image.hw)
+        return FeatureStack.single(data, image.hw)
 
     def _seen(self, image: Image, side: int) -> Float[Tensor, "1 c h w"]:
         picture = prepared(image, side).to(self.device, memory_format=torch.channels_last)

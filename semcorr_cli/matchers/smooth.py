@@ -293,19 +293,20 @@ class _Problem:
         """Goes through some of the rounds; returns the coefficients after them, None where they are not determined."""
         o, coefficients = self.options, None
         for step in rounds:
-            smoothing = _geometric(o.smoothing_start, o.smoothing_end, step / max(o.steps - 1, 1))
+            if coefficients is not None:
+                trust = self._trust(coefficients, step - 1)
+            smoothing = _geometric(o.smoothing_start, o.smoothing_end, step, o.steps)
             try:
                 coefficients = self.design.coefficients(self.y, self.weight * trust.square(), smoothing)
             except ValueError:
                 return None
-            trust = self._trust(coefficients, step)
         return coefficients
 
     def _trust(self, coefficients: Float[Tensor, "p 2"], step: int) -> Float[Tensor, " n"]:
         """Returns how far matches are trusted after a round that ended so."""
         o = self.options
         missed = self.design.fitted(coefficients) - self.y.T
-        scale = _geometric(o.scale_start, o.scale_end, step / max(o.steps - 1, 1))
+        scale = _geometric(o.scale_start, o.scale_end, step, o.steps)
         return 1 - geman_mcclure(missed.square().sum(dim=0), scale)
 
     def _cost(self, trust: Float[Tensor, " n"]) -> float:
@@ -323,5 +324,7 @@ class _Problem:
         return ThinPlateSpline(self.knots, kernel * side, affine * side, frame.origin, frame.scale)
 
 
-def _geometric(start: float, end: float, share: float) -> float:
+def _geometric(start: float, end: float, step: int, steps: int) -> float:
+    """Returns a round's value, of so many rounds between whose values the ratios are equal."""
+    share = step / max(steps - 1, 1)
     return math.exp((1 - share) * math.log(start) + share * math.log(end))

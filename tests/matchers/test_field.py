@@ -105,9 +105,9 @@ def test_a_shift_is_recovered_both_ways() -> None:
 
 def test_the_same_thing_looks_alike_where_it_is_aligned_mirrored_or_not() -> None:
     other = session(passes=2, flip="never").correspond(whole(), picture(PART, 5)).quality.signs
-    for found in (there_and_back()[0], turned_over()):
+    for found, lead in ((there_and_back()[0], 0.09), (turned_over(), 0.15)):
         assert found.quality.signs.likeness > 0.9
-        assert found.quality.signs.likeness > other.likeness + 0.05
+        assert found.quality.signs.likeness > other.likeness + lead
         assert found.quality.signs.first_inliers > other.first_inliers
     assert other.facing == 1
 
